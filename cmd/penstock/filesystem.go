@@ -1,0 +1,106 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/conf/hadoopxml"
+	"github.com/penstock-io/penstock/hdfssink"
+	"github.com/penstock-io/penstock/hdfssink/dfs"
+	"github.com/penstock-io/penstock/hdfssink/dfs/local"
+	"github.com/penstock-io/penstock/hdfssink/dfs/native"
+	"github.com/penstock-io/penstock/kerberos"
+)
+
+// fileSystem is what both local and native are.
+type fileSystem interface {
+	dfs.FS
+	Close() error
+}
+
+// fileSystem returns the file system that a sink's path is on; sinks on the same one share it.
+func (p *plant) fileSystem(ctx context.Context, c *hdfssink.Config) (dfs.FS, error) {
+	scheme, authority, _ := hdfssink.SplitPath(c.Path)
+	key, open := c.Hadoop, p.openNative
+	switch scheme {
+	case "file":
+		if authority != "" {
+			return nil, withCode(exitConfig, fmt.Errorf("path %q: a local path has three slashes: file:///…", c.Path))
+		}
+		key, open = "", func(context.Context, string, string) (fileSystem, error) { return local.New("/") }
+	case "", "hdfs":
+		key += " " + authority
+	default:
+		return nil, withCode(exitConfig, fmt.Errorf("path %q: file systems are hdfs:// and file:///", c.Path))
+	}
+	if fs, ok := p.files[key]; ok {
+		return fs, nil
+	}
+	fs, err := open(ctx, c.Hadoop, authority)
+	if err != nil {
+		return nil, err
+	}
+	p.files[key] = fs
+	return fs, nil
+}
+
+// openNative connects to the NameNode of one name service. A refusal of its protections comes before anything is tried.
+func (p *plant) openNative(_ context.Context, cluster, authority string) (fileSystem, error) {
+	c, ok := p.doc.Hadoop[cluster]
+	where := "hadoop." + cluster
+	if !ok {
+		c, where = &conf.Cluster{}, "Hadoop's configuration" // `verify URL`, or a sink without a hadoop block: the environment's
+	}
+	dir := cmp.Or(c.ConfDir, os.Getenv("HADOOP_CONF_DIR"), "/etc/hadoop/conf")
+	site, err := hadoopxml.Load(hadoopxml.Options{Dir: dir, Overrides: c.Properties})
+	if err != nil {
+		return nil, withCode(exitConfig, fmt.Errorf("%s: %w (from conf_dir, $HADOOP_CONF_DIR or /etc/hadoop/conf, here %s)", where, err, dir))
+	}
+	protection, err := site.Protection()
+	if err != nil {
+		return nil, withCode(exitConfig, fmt.Errorf("%s: %w", where, err))
+	}
+	warning, err := native.CheckProtections(protection)
+	if err != nil {
+		return nil, withCode(exitConfig, fmt.Errorf("%s: %w", where, err))
+	}
+	if warning != "" {
+		p.log.Warn("hadoop configuration", "hadoop", cluster, "warning", warning)
+	}
+	cred, err := p.hadoopCredential(c, protection) //nolint:contextcheck // reads files, and asks DNS for this host's name at most
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	uri := "/"
+	if authority != "" {
+		uri = "hdfs://" + authority + "/"
+	}
+	o, _, err := native.FromConf(site, uri, cred)
+	if err != nil {
+		return nil, withCode(exitConfig, fmt.Errorf("%s: %w", where, err))
+	}
+	return native.New(o)
+}
+
+// hadoopCredential is the cluster's identity; where none is written, the ticket cache of whoever runs the command.
+func (p *plant) hadoopCredential(c *conf.Cluster, protection hadoopxml.Protection) (kerberos.Credential, error) {
+	if c.Kerberos != "" {
+		l, ok := p.logins[c.Kerberos]
+		if !ok {
+			return nil, fmt.Errorf("there is no identity kerberos.%s", c.Kerberos)
+		}
+		return l, nil
+	}
+	if !protection.Kerberos {
+		return nil, nil //nolint:nilnil // a cluster without security has no credentials
+	}
+	cache := cmp.Or(os.Getenv("KRB5CCNAME"), fmt.Sprintf("FILE:/tmp/krb5cc_%d", os.Getuid()))
+	l, err := kerberos.NewLogin(kerberos.Identity{Cache: cache})
+	if err != nil {
+		return nil, fmt.Errorf("the cluster is secured and no identity is configured for it; run kinit, or write kerberos: NAME: %w", err)
+	}
+	return l, nil
+}

@@ -1,0 +1,114 @@
+package native_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-io/penstock/conf/hadoopxml"
+	"github.com/penstock-io/penstock/hdfssink/dfs/native"
+	"github.com/penstock-io/penstock/kerberos"
+)
+
+func TestCheckProtections(t *testing.T) {
+	aes := []string{"AES/CTR/NoPadding"}
+	for _, tc := range []struct {
+		what    string
+		p       hadoopxml.Protection
+		warning string
+		err     string
+	}{
+		{"nothing set", hadoopxml.Protection{}, "", ""},
+		{"rpc privacy is sealed", hadoopxml.Protection{RPC: []string{"privacy"}}, "", ""},
+		{"privacy with AES", hadoopxml.Protection{DataTransfer: []string{"privacy"}, CipherSuites: aes}, "", ""},
+		{"all, privacy first", hadoopxml.Protection{DataTransfer: []string{"privacy", "integrity", "authentication"}, CipherSuites: aes}, "", ""},
+		{"authentication", hadoopxml.Protection{DataTransfer: []string{"authentication"}}, "", ""},
+		{"encrypt with AES", hadoopxml.Protection{Encrypt: true, CipherSuites: aes, DataTransfer: []string{"integrity"}}, "", ""},
+		{"all, authentication first", hadoopxml.Protection{DataTransfer: []string{"authentication", "privacy"}, CipherSuites: aes}, "in clear", ""},
+		{"resolver", hadoopxml.Protection{ResolverPresent: true}, "resolver", ""},
+		{"integrity", hadoopxml.Protection{DataTransfer: []string{"integrity"}, CipherSuites: aes}, "", "begins with integrity"},
+		{"privacy without AES", hadoopxml.Protection{DataTransfer: []string{"privacy"}}, "", "cipher.suites to AES"},
+		{"encrypt without AES", hadoopxml.Protection{Encrypt: true}, "", "cipher.suites to AES"},
+		{"encrypt with 3DES", hadoopxml.Protection{Encrypt: true, CipherSuites: aes, Algorithm: "3des"}, "", "set it to rc4"},
+	} {
+		warning, err := native.CheckProtections(tc.p)
+		message := ""
+		if err != nil {
+			message = err.Error()
+		}
+		if (warning == "") != (tc.warning == "") || !strings.Contains(warning, tc.warning) ||
+			(message == "") != (tc.err == "") || !strings.Contains(message, tc.err) {
+			t.Errorf("%s: warning %q, error %q; want %q, %q", tc.what, warning, message, tc.warning, tc.err)
+		}
+	}
+}
+
+// load makes a configuration of name=value lines. (In core-site.xml, the defaults of hdfs-default.xml would win over dfs.… keys.)
+func load(t *testing.T, lines ...string) *hadoopxml.Config {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("<configuration>")
+	for _, l := range lines {
+		name, value, _ := strings.Cut(l, "=")
+		b.WriteString("<property><name>" + name + "</name><value>" + value + "</value></property>")
+	}
+	b.WriteString("</configuration>")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "hdfs-site.xml"), []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := hadoopxml.Load(hadoopxml.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestFromConf(t *testing.T) {
+	c := load(t, "fs.defaultFS=hdfs://ns1", "dfs.nameservices=ns1,ns2", "dfs.ha.namenodes.ns1=a,b", "dfs.namenode.rpc-address.ns1.a=h1:8020",
+		"dfs.namenode.rpc-address.ns1.b=h2:8020", "dfs.namenode.rpc-address.ns2=h3:8020", "dfs.replication=2", "dfs.blocksize=64m",
+		"fs.permissions.umask-mode=027", "hadoop.rpc.protection=privacy,authentication", "dfs.data.transfer.protection=privacy",
+		"dfs.client.use.datanode.hostname=true")
+	got, path, err := native.FromConf(c, "/data/clicks", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := native.Options{
+		NameNodes: []string{"h1:8020", "h2:8020"}, DataProtection: "privacy", UseHostnames: true, Replication: 2, BlockSize: 64 << 20, Umask: 0o027,
+		RPCProtection: []kerberos.QOP{kerberos.QOPPrivacy, kerberos.QOPAuth},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || path != "/data/clicks" {
+		t.Errorf("path %s, options (-want +got):\n%s", path, diff)
+	}
+	if _, err := native.New(got); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFromConfRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		lines []string
+		uri   string
+		says  string
+	}{
+		{[]string{"fs.defaultFS=hdfs://nn:8020", "hadoop.security.authentication=kerberos"}, "/x", "kerberos: NAME"},
+		{[]string{"fs.defaultFS=viewfs://all"}, "/x", "viewfs"},
+		{[]string{"fs.defaultFS=hdfs://nn:8020", "fs.permissions.umask-mode=u=rwx"}, "/x", "octal"},
+		{[]string{"fs.defaultFS=hdfs://nn:8020", "dfs.data.transfer.protection=secret"}, "/x", "secret"},
+	} {
+		if _, _, err := native.FromConf(load(t, tc.lines...), tc.uri, nil); err == nil || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%v: %v, want %q in it", tc.lines, err, tc.says)
+		}
+	}
+	for says, o := range map[string]native.Options{
+		"fs.defaultFS": {},
+		"host:port":    {NameNodes: []string{"nn"}},
+	} {
+		if _, err := native.New(o); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("New: %v, want %q in it", err, says)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/penstock-io/penstock/kerberos"
+)
+
+// Options say which HDFS, as whom, and with what patience. Zero values mean the defaults named.
+type Options struct {
+	// NameNodes are the addresses, host:port, of one name service: one, or all of an HA set.
+	NameNodes []string
+	// Credential proves who we are. Nil: the cluster is not secured, and User is believed.
+	Credential kerberos.Credential
+	// NameNodePrincipal is dfs.namenode.kerberos.principal, such as nn/_HOST@EXAMPLE.TEST. Needed with a Credential.
+	NameNodePrincipal string
+	// User of a cluster that is not secured; by default HADOOP_USER_NAME, or else the operating system's.
+	User string
+	// RPCProtection lists what is acceptable for calls to the NameNode, best first; by default all, privacy first.
+	RPCProtection []kerberos.QOP
+	// DataProtection is what the connections to DataNodes must have: authentication, integrity, privacy; "" leaves it to
+	// the servers (and to privileged ports).
+	DataProtection string
+	// Encrypt is dfs.encrypt.data.transfer.
+	Encrypt bool
+	// UseHostnames dials DataNodes by name instead of address (dfs.client.use.datanode.hostname).
+	UseHostnames bool
+
+	Replication int         // dfs.replication; 3
+	BlockSize   int64       // dfs.blocksize; 128 MiB
+	Umask       fs.FileMode // fs.permissions.umask-mode; see FromConf. It is used where a call gives no permissions
+
+	DialTimeout time.Duration // TCP connect and, together, RPC handshake; 10 s and RPCTimeout
+	RPCTimeout  time.Duration // the longest wait for an answer of the NameNode; 30 s
+	IOTimeout   time.Duration // the longest silence of a DataNode that owes us bytes; 60 s
+	Patience    time.Duration // how long calls that had no effect are tried again; 30 s. Negative: not at all
+	CloseWait   time.Duration // how long Close waits for the NameNode to see the replicas; 2 min
+
+	// Dial replaces the TCP dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+func withDefaults(o Options) (Options, error) {
+	if len(o.NameNodes) == 0 {
+		return o, errors.New("HDFS: no NameNode address; set fs.defaultFS (and dfs.namenode.rpc-address… for a name service) in the Hadoop configuration")
+	}
+	for _, a := range o.NameNodes {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			return o, fmt.Errorf("HDFS: NameNode address %q: %w; write host:port", a, err)
+		}
+	}
+	if o.Credential != nil && o.NameNodePrincipal == "" {
+		return o, errors.New("HDFS: the NameNode's principal is not known; set dfs.namenode.kerberos.principal (nn/_HOST@REALM) in hdfs-site.xml")
+	}
+	if o.Credential == nil && o.User == "" {
+		name, err := userName()
+		if err != nil {
+			return o, err
+		}
+		o.User = name
+	}
+	if len(o.RPCProtection) == 0 {
+		o.RPCProtection = []kerberos.QOP{kerberos.QOPPrivacy, kerberos.QOPIntegrity, kerberos.QOPAuth}
+	}
+	setDefault(&o.Replication, 3)
+	setDefault(&o.BlockSize, 128<<20)
+	setDefault(&o.DialTimeout, 10*time.Second)
+	setDefault(&o.RPCTimeout, 30*time.Second)
+	setDefault(&o.IOTimeout, time.Minute)
+	setDefault(&o.Patience, 30*time.Second)
+	setDefault(&o.CloseWait, 2*time.Minute)
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
+	}
+	return o, nil
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// userName is who a cluster without security believes us to be.
+func userName() (string, error) {
+	if name := os.Getenv("HADOOP_USER_NAME"); name != "" {
+		return name, nil
+	}
+	u, err := user.Current()
+	if err != nil {
+		return "", fmt.Errorf("HDFS: find the user's name: %w; set HADOOP_USER_NAME", err)
+	}
+	return u.Username, nil
+}
+
+// who names the identity in messages.
+func (o *Options) who() string {
+	if o.Credential != nil {
+		return o.Credential.Principal().String()
+	}
+	return o.User
+}
