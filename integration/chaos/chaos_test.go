@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/penstock-io/penstock/integration/cluster"
 	"github.com/penstock-io/penstock/integration/oracle"
 	"github.com/penstock-io/penstock/integration/readers"
 )
@@ -152,7 +151,7 @@ func (r *run) bounce(ctx context.Context, enough <-chan struct{}) error {
 			return context.Cause(ctx)
 		case <-time.After(time.Minute):
 		}
-		if _, err := r.restart(ctx, cluster.DataNode2); err != nil {
+		if _, err := alone((*run).restartDataNode)(r, ctx); err != nil {
 			return fmt.Errorf("bounce: %w", err)
 		}
 	}

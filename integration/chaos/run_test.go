@@ -60,7 +60,8 @@ type run struct {
 	agents  [2]*agent
 	random  *rand.Rand
 	sampler *sampler
-	done    atomic.Int64 // events committed, as far as was looked
+	servers chan struct{} // holds a place while a server is away
+	done    atomic.Int64  // events committed, as far as was looked
 }
 
 // newRun makes the topic, and agents that do not run yet.
@@ -80,7 +81,7 @@ func newRun(t *testing.T, seed uint64) *run {
 	name := fmt.Sprintf("chaos-%d", time.Now().UnixMilli())
 	r := &run{
 		t: t, cluster: c, admin: kadm.NewClient(client), topic: name, base: "/user/ingest/" + name,
-		random: rand.New(rand.NewPCG(seed, 0)),
+		random: rand.New(rand.NewPCG(seed, 0)), servers: make(chan struct{}, 1),
 	}
 	r.sampler = newSampler(c, r.base, seed)
 	forever := "-1" // the events are of January; what is deleted is this test's choice
