@@ -41,19 +41,20 @@ func TestScripts(t *testing.T) {
 
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"broker":    cmdBroker,
-		"topic":     cmdTopic,
-		"untopic":   cmdUntopic,
-		"produce":   cmdProduce,
-		"trim":      cmdTrim,
-		"blackhole": cmdBlackhole,
-		"expand":    cmdExpand,
-		"agent":     cmdAgent,
-		"await":     cmdAwait,
-		"await-log": cmdAwaitLog,
-		"signal":    cmdSignal,
-		"ended":     cmdEnded,
-		"code":      cmdCode,
+		"broker":        cmdBroker,
+		"topic":         cmdTopic,
+		"untopic":       cmdUntopic,
+		"produce":       cmdProduce,
+		"produce-lines": cmdProduceLines,
+		"trim":          cmdTrim,
+		"blackhole":     cmdBlackhole,
+		"expand":        cmdExpand,
+		"agent":         cmdAgent,
+		"await":         cmdAwait,
+		"await-log":     cmdAwaitLog,
+		"signal":        cmdSignal,
+		"ended":         cmdEnded,
+		"code":          cmdCode,
 	}
 }
 
@@ -127,6 +128,16 @@ func cmdProduce(ts *testscript.TestScript, neg bool, args []string) {
 		events = append(events, brokertest.Event{Topic: args[0], Partition: partition, Body: fmt.Appendf(nil, "%d-%d", partition, first+i)})
 	}
 	ts.Check(b.Produce(context.Background(), events...))
+}
+
+// produce-lines TOPIC PARTITION FILE writes an event for each line of a file.
+func cmdProduceLines(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 3, "produce-lines TOPIC PARTITION FILE")
+	var events []brokertest.Event
+	for line := range strings.Lines(ts.ReadFile(args[2])) {
+		events = append(events, brokertest.Event{Topic: args[0], Partition: int32(number(ts, args[1])), Body: []byte(strings.TrimSuffix(line, "\n"))})
+	}
+	ts.Check(worldOf(ts).broker.Produce(context.Background(), events...))
 }
 
 func cmdTrim(ts *testscript.TestScript, neg bool, args []string) {

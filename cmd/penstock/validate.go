@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/hdfssink"
 )
 
 func validateCommand() *cobra.Command {
@@ -77,6 +78,9 @@ func (v *validation) run(ctx context.Context) error {
 	case err != nil:
 		return withCode(exitConfig, err)
 	}
+	if err := checkFormats(doc); err != nil {
+		return err
+	}
 	v.result.Valid, v.result.Assumed = true, doc.Assumed()
 	for _, w := range doc.Warnings() {
 		v.result.Warnings = append(v.result.Warnings, w.String())
@@ -96,6 +100,22 @@ func (v *validation) run(ctx context.Context) error {
 		return errors.Join(err, printJSON(v.out, v.result))
 	}
 	return err
+}
+
+// checkFormats finds what is wrong with a schema beyond its syntax.
+func checkFormats(doc *conf.Document) error {
+	var all []error
+	for _, s := range doc.Sinks {
+		if c, ok := s.Config.(*hdfssink.Config); ok {
+			if _, _, err := newFormat(c.Format); err != nil {
+				all = append(all, fmt.Errorf("sinks.%s: %w", s.Name, err))
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return withCode(exitConfig, fmt.Errorf("the configuration is invalid: %w", errors.Join(all...)))
 }
 
 func (v *validation) text(format string, args ...any) {

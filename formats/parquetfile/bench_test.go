@@ -20,33 +20,47 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, compression := range []string{"zstd", "snappy", "none"} {
 		b.Run(compression, func(b *testing.B) {
-			f := newFormat(b, func(c *parquetfile.Config) { c.Compression = compression })
-			events := formatstest.Realistic(20_000)
-			b.SetBytes(int64(len(events[0].Body)))
-			b.ReportAllocs()
-			enc, err := f.NewEncoder(io.Discard, formatstest.Clicks())
-			if err != nil {
-				b.Fatal(err)
-			}
-			for i := 0; b.Loop(); i++ {
-				if err := enc.Append(&events[i%len(events)]); err != nil {
-					b.Fatal(err)
-				}
-				if i%1_000_000 == 999_999 {
-					if err := enc.Close(nil); err != nil {
-						b.Fatal(err)
-					}
-					if enc, err = f.NewEncoder(io.Discard, formatstest.Clicks()); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
+			benchAppend(b, newFormat(b, func(c *parquetfile.Config) { c.Compression = compression }))
+		})
+	}
+}
+
+// BenchmarkTyped is the same from JSON to the columns of a schema.
+func BenchmarkTyped(b *testing.B) {
+	for _, compression := range []string{"zstd", "snappy", "none"} {
+		b.Run(compression, func(b *testing.B) {
+			f, _, _ := typedFormat(b, []byte(clicksSchema), func(c *parquetfile.Config) { c.Compression = compression })
+			benchAppend(b, f)
+		})
+	}
+}
+
+func benchAppend(b *testing.B, f *parquetfile.Format) {
+	b.Helper()
+	events := formatstest.Realistic(20_000)
+	b.SetBytes(int64(len(events[0].Body)))
+	b.ReportAllocs()
+	enc, err := f.NewEncoder(io.Discard, formatstest.Clicks())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if err := enc.Append(&events[i%len(events)]); err != nil {
+			b.Fatal(err)
+		}
+		if i%1_000_000 == 999_999 {
 			if err := enc.Close(nil); err != nil {
 				b.Fatal(err)
 			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-		})
+			if enc, err = f.NewEncoder(io.Discard, formatstest.Clicks()); err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
+	if err := enc.Close(nil); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
 // BenchmarkArrowAlone is the bound: arrow's own column writers on the same columns, given whole batches that cost nothing to make.

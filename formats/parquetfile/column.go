@@ -3,6 +3,7 @@ package parquetfile
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -10,9 +11,30 @@ import (
 type leaf struct {
 	path           string // "headers.key_value.key"
 	maxRep, maxDef uint8
+	kind           physical
 	stats          statistics
-	constant       bool // one value in the whole file, which the encoder knows: a dictionary of one entry, nothing held
+	constant       constancy
 }
+
+// physical is how a value lies in a page.
+type physical uint8
+
+const (
+	byteArray  physical = iota // 4 bytes of length, and the bytes
+	fixedBytes                 // the bytes
+	int32s                     // 4 bytes
+	int64s                     // 8 bytes
+	bits1                      // a bit, lowest first
+)
+
+// constancy says that a column has one value in the whole file, which the encoder knows: a dictionary of one entry, and nothing is held.
+type constancy uint8
+
+const (
+	varies constancy = iota
+	theTopic
+	thePartition
+)
 
 // statistics says what a column chunk tells readers beside its nulls.
 type statistics uint8
@@ -20,7 +42,10 @@ type statistics uint8
 const (
 	nullsOnly statistics = iota // bodies and headers: a range of them prunes nothing, and may leak a value into footers
 	byteRange
+	int32Range
 	int64Range
+	floatRange  // of the 32 bits of a float
+	doubleRange // of the 64 bits of a double
 )
 
 // statLimit bounds a byte range: a chunk with a longer value has none.
@@ -44,6 +69,7 @@ type column struct {
 	rep, def []byte
 	values   []byte
 	count    int
+	bits     int // bits1: in values
 
 	// the chunk
 	pages      []page
@@ -53,9 +79,10 @@ type column struct {
 	nulls      int64
 
 	ranged     bool // min and max, or minInt and maxInt, are set
-	tooLong    bool
+	unranged   bool // a value that no range can tell was there: a long one, a NaN
 	min, max   []byte
 	minI, maxI int64
+	minF, maxF float64
 }
 
 // room makes sure that n more bytes do not overfill the open page, and finishes it if they would. Called
@@ -104,22 +131,67 @@ func (c *column) text(rep uint8, v string) {
 	c.values = append(c.values, v...)
 }
 
-// int64 adds a value to a column that has no levels.
-func (c *column) int64(v int64) {
-	c.count++
+// int64 adds a value.
+func (c *column) int64(rep uint8, v int64) {
+	c.level(rep, c.leaf.maxDef)
 	c.values = binary.LittleEndian.AppendUint64(c.mem.grow(c.values, 8), uint64(v))
-	if !c.ranged {
-		c.ranged, c.minI, c.maxI = true, v, v
-		return
+	c.widen(v)
+}
+
+// int32 adds a value of 32 bits.
+func (c *column) int32(rep uint8, v int64) {
+	c.level(rep, c.leaf.maxDef)
+	c.values = binary.LittleEndian.AppendUint32(c.mem.grow(c.values, 4), uint32(v))
+	c.widen(v)
+}
+
+// bit adds a boolean.
+func (c *column) bit(rep uint8, v int64) {
+	c.level(rep, c.leaf.maxDef)
+	if c.bits%8 == 0 {
+		c.values = append(c.mem.grow(c.values, 1), 0)
 	}
-	c.minI, c.maxI = min(c.minI, v), max(c.maxI, v)
+	c.values[c.bits/8] |= byte(v) << (c.bits % 8)
+	c.bits++
+}
+
+// fixed adds bytes of the column's own length.
+func (c *column) fixed(rep uint8, v []byte) {
+	c.level(rep, c.leaf.maxDef)
+	c.values = append(c.mem.grow(c.values, len(v)), v...)
+}
+
+func (c *column) widen(v int64) {
+	switch {
+	case c.leaf.stats == floatRange:
+		c.widenFloat(float64(math.Float32frombits(uint32(v))))
+	case c.leaf.stats == doubleRange:
+		c.widenFloat(math.Float64frombits(uint64(v)))
+	case !c.ranged:
+		c.ranged, c.minI, c.maxI = true, v, v
+	default:
+		c.minI, c.maxI = min(c.minI, v), max(c.maxI, v)
+	}
+}
+
+// widenFloat leaves a chunk with a NaN without a range, as parquet.thrift asks.
+func (c *column) widenFloat(v float64) {
+	switch {
+	case c.unranged:
+	case v != v:
+		c.unranged, c.ranged = true, false
+	case !c.ranged:
+		c.ranged, c.minF, c.maxF = true, v, v
+	default:
+		c.minF, c.maxF = min(c.minF, v), max(c.maxF, v)
+	}
 }
 
 func (c *column) widenBytes(v []byte) {
 	switch {
-	case c.tooLong:
+	case c.unranged:
 	case len(v) > statLimit:
-		c.tooLong, c.ranged = true, false
+		c.unranged, c.ranged = true, false
 	case !c.ranged:
 		c.ranged = true
 		c.min, c.max = append(c.min[:0], v...), append(c.max[:0], v...)
@@ -160,7 +232,7 @@ func (c *column) finishPage() {
 
 // emptyPage begins the next page. A buffer that a giant event has stretched is given back.
 func (c *column) emptyPage() {
-	c.count = 0
+	c.count, c.bits = 0, 0
 	c.rep, c.def, c.values = c.rep[:0], c.def[:0], c.values[:0]
 	if cap(c.values) > 2*c.pageSize {
 		c.mem.free(c.values)

@@ -1,4 +1,4 @@
-// Package parquetfile writes events as Parquet with raw columns, so that any topic can be landed without a schema.
+// Package parquetfile writes events as Parquet: with raw columns, so that any topic can be landed without a schema, or with those of a schema.
 //
 // A file (all integers little endian):
 //
@@ -36,11 +36,22 @@
 //	  optional binary detail (STRING);          dead letters
 //	}
 //
+// With a schema, its fields take the place of key, body and headers; the columns kafka_timestamp, kafka_topic, kafka_partition and
+// kafka_offset, as above, follow (origin: false leaves them out), and the footer has the schema as penstock.schema:
+//
+//	boolean             boolean, a bit each                 array   group (LIST) { repeated group list { element } }
+//	int, long           int32, int64                        map     group (MAP) { repeated group key_value { required key; value } }
+//	float, double       float, double                       record  group
+//	string, enum, uuid  binary (STRING)                     bytes   binary
+//	date                int32 (DATE)                        fixed   fixed_len_byte_array
+//	time-*              int32/int64 (TIME, UTC)             decimal fixed_len_byte_array (DECIMAL), as few bytes as hold the precision
+//	timestamp-*         int64 (TIMESTAMP, UTC or local)
+//
 // # Three small parts
 //
-// A row source (raw) puts the parts of an event into column builders; a column builder (column) encodes values into pages and
+// A row source (raw, typed) puts the parts of an event into column builders; a column builder (column) encodes values into pages and
 // compresses each page as it fills; a file writer (file) puts the pages of a row group one after the other and keeps the footer's
-// metadata. A decoder that sees only bytes is another row source over the same builders.
+// metadata.
 //
 // The pages' contents are made here and not by arrow's column writers, for memory and speed: those keep three buffers of a page's size
 // for each column, make a new zstd encoder for each page, take buffers from a pool that their allocator does not see (so that

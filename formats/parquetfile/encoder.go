@@ -1,7 +1,6 @@
 package parquetfile
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"maps"
@@ -42,6 +41,13 @@ func newEncoder(f *Format, w io.Writer, part ingest.Partition) *encoder {
 func (e *encoder) Append(ev *ingest.Event) error {
 	if e.err != nil {
 		return e.err
+	}
+	if e.format.typed != nil {
+		finished, refused := e.format.typed.put(e.columns, ev)
+		if refused != nil {
+			return refused
+		}
+		return e.endRow(finished)
 	}
 	raw := rawRow{ev}
 	if refused := raw.check(); refused != nil {
@@ -99,8 +105,8 @@ func (e *encoder) Flush() error {
 	}
 	for i := range e.columns {
 		e.columns[i].finishPage()
-		e.format.observe(&e.columns[i])
 	}
+	e.format.observe(e.columns)
 	err := e.file.rowGroup(e.columns, e.rows, e.constant, &e.format.buffers)
 	e.release()
 	e.err = err
@@ -111,6 +117,9 @@ func (e *encoder) Flush() error {
 func (e *encoder) Close(meta map[string]string) error {
 	if err := e.Flush(); err != nil {
 		return err
+	}
+	if e.format.typed != nil {
+		meta = e.format.typed.metadata(meta)
 	}
 	keys := slices.Sorted(maps.Keys(meta))
 	if err := e.file.footer(keys, meta, &e.format.buffers); err != nil {
@@ -137,12 +146,12 @@ func (e *encoder) release() {
 	}
 }
 
-// constant gives the columns that have one value in the file.
-func (e *encoder) constant(i int) constant {
-	if i == topicColumn {
+// constant gives the value of a column that has one in the file.
+func (e *encoder) constant(which constancy) constant {
+	if which == theTopic {
 		t := []byte(e.part.Topic)
-		return constant{plain: append(binary.LittleEndian.AppendUint32(nil, uint32(len(t))), t...), stat: t}
+		return constant{plain: append(four(uint32(len(t))), t...), stat: t}
 	}
-	id := binary.LittleEndian.AppendUint32(nil, uint32(e.part.ID))
+	id := four(uint32(e.part.ID))
 	return constant{plain: id, stat: id, signed: true}
 }

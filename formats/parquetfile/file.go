@@ -84,7 +84,7 @@ func (f *file) begin() error {
 }
 
 // rowGroup writes one row group of the columns' pages; constantOf gives the values of constant columns.
-func (f *file) rowGroup(columns []column, rows int, constantOf func(i int) constant, b *buffers) error {
+func (f *file) rowGroup(columns []column, rows int, constantOf func(constancy) constant, b *buffers) error {
 	f.buf = b.get(writeSize)
 	defer f.giveBack(b)
 	if f.groups > math.MaxInt16 {
@@ -102,8 +102,8 @@ func (f *file) rowGroup(columns []column, rows int, constantOf func(i int) const
 	var raw int64
 	for i := range columns {
 		chunk := chunkWriter{file: f, pages: pages, meta: group.NextColumnChunk()}
-		if columns[i].leaf.constant {
-			err = chunk.constant(rows, constantOf(i))
+		if which := columns[i].leaf.constant; which != varies {
+			err = chunk.constant(rows, constantOf(which))
 		} else {
 			err = chunk.column(&columns[i])
 		}
@@ -226,12 +226,39 @@ func (c *column) statistics() metadata.EncodedStatistics {
 	case !c.ranged:
 	case c.leaf.stats == int64Range:
 		s.Signed = true
-		s.SetMin(binary.LittleEndian.AppendUint64(nil, uint64(c.minI))).SetMax(binary.LittleEndian.AppendUint64(nil, uint64(c.maxI)))
+		s.SetMin(eight(uint64(c.minI))).SetMax(eight(uint64(c.maxI)))
+	case c.leaf.stats == int32Range:
+		s.Signed = true
+		s.SetMin(four(uint32(c.minI))).SetMax(four(uint32(c.maxI)))
+	case c.leaf.stats == doubleRange:
+		s.Signed = true
+		s.SetMin(eight(math.Float64bits(below(c.minF)))).SetMax(eight(math.Float64bits(above(c.maxF))))
+	case c.leaf.stats == floatRange:
+		s.Signed = true
+		s.SetMin(four(math.Float32bits(float32(below(c.minF))))).SetMax(four(math.Float32bits(float32(above(c.maxF)))))
 	case c.leaf.stats == byteRange:
 		s.SetMin(append([]byte(nil), c.min...)).SetMax(append([]byte(nil), c.max...))
 	}
 	return s
 }
+
+// below and above are parquet.thrift's rule for zeros, since -0 and +0 are equal and sort differently.
+func below(v float64) float64 {
+	if v == 0 {
+		return math.Copysign(0, -1)
+	}
+	return v
+}
+
+func above(v float64) float64 {
+	if v == 0 {
+		return 0
+	}
+	return v
+}
+
+func four(v uint32) []byte  { return binary.LittleEndian.AppendUint32(nil, v) }
+func eight(v uint64) []byte { return binary.LittleEndian.AppendUint64(nil, v) }
 
 // constant is the value of a column that has one value in a file.
 type constant struct {

@@ -9,14 +9,16 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
-	"github.com/apache/arrow/go/v15/parquet/schema"
+	pqschema "github.com/apache/arrow/go/v15/parquet/schema"
 
 	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/schema"
 )
 
 // Format implements formats.Format.
 type Format struct {
 	deadLetters  bool
+	typed        *typed // nil: raw columns
 	leaves       []leaf
 	layout       *layout
 	codec        *codec
@@ -24,38 +26,51 @@ type Format struct {
 	rowGroupSize int64
 	buffers      buffers
 
-	// What compression made of the last column chunks of all files, for estimates: raw<<32 | compressed, both in KiB.
+	// What compression made of the last row group of all files, for estimates: raw<<32 | compressed, both in KiB.
 	ratio atomic.Uint64
 }
 
-// New returns the format for events.
-func New(c Config) (*Format, error) { return newFormat(c, false) }
+// New returns the format for events as they are: raw columns.
+func New(c Config) (*Format, error) {
+	return newFormat(c, &Format{leaves: rawLeaves(false)}, rawSchema(false))
+}
+
+// NewTyped returns the format whose columns are those of a schema, which must be that of the decoders.
+func NewTyped(c Config, s *schema.Schema, newDecoder func() Decoder) (*Format, error) {
+	t, err := newTyped(s, c.Origin, newDecoder)
+	if err != nil {
+		return nil, fmt.Errorf("make Parquet columns: %w", err)
+	}
+	return newFormat(c, &Format{typed: t, leaves: t.leaves}, t.group)
+}
 
 // DeadLetters returns the format for events that another format refused: the raw columns, the names of headers as plain binary, and
 // reason, path and detail. Its encoders implement formats.DeadLetterEncoder.
-func DeadLetters(c Config) (*Format, error) { return newFormat(c, true) }
+func DeadLetters(c Config) (*Format, error) {
+	return newFormat(c, &Format{deadLetters: true, leaves: rawLeaves(true)}, rawSchema(true))
+}
 
-func newFormat(c Config, deadLetters bool) (*Format, error) {
+// newFormat completes a format.
+func newFormat(c Config, f *Format, columns *pqschema.GroupNode) (*Format, error) {
 	codec, err := newCodec(c.Compression, c.level())
 	if err != nil {
 		return nil, err
 	}
-	props := parquet.NewWriterProperties(
+	options := []parquet.WriterProperty{
 		// Version 1 names the dictionary encoding as every reader since 2013 knows it.
 		parquet.WithVersion(parquet.V1_0), parquet.WithDataPageVersion(parquet.DataPageV1),
 		parquet.WithDictionaryDefault(false), parquet.WithCompression(codec.kind),
-		// One value in a file: nothing to compress.
-		parquet.WithCompressionFor("topic", compress.Codecs.Uncompressed), parquet.WithCompressionFor("partition", compress.Codecs.Uncompressed),
 		parquet.WithCreatedBy(c.createdBy()), parquet.WithAllocator(memory.DefaultAllocator),
-	)
-	return &Format{
-		deadLetters:  deadLetters,
-		leaves:       rawLeaves(deadLetters),
-		layout:       &layout{schema: schema.NewSchema(rawSchema(deadLetters)), props: props},
-		codec:        codec,
-		pageSize:     int(c.PageSize.Bytes()),
-		rowGroupSize: c.RowGroupSize.Bytes(),
-	}, nil
+	}
+	for _, l := range f.leaves {
+		if l.constant != varies { // one value in a file: nothing to compress
+			options = append(options, parquet.WithCompressionFor(l.path, compress.Codecs.Uncompressed))
+		}
+	}
+	f.layout = &layout{schema: pqschema.NewSchema(columns), props: parquet.NewWriterProperties(options...)}
+	f.codec = codec
+	f.pageSize, f.rowGroupSize = int(c.PageSize.Bytes()), c.RowGroupSize.Bytes()
+	return f, nil
 }
 
 // Name implements formats.Format.
@@ -71,10 +86,14 @@ func (f *Format) Ext() string {
 
 // SchemaID implements formats.Format.
 func (f *Format) SchemaID() string {
-	if f.deadLetters {
+	switch {
+	case f.deadLetters:
 		return "dead-1"
+	case f.typed != nil:
+		return f.typed.id
+	default:
+		return "raw-1"
 	}
-	return "raw-1"
 }
 
 // NewEncoder implements formats.Format. The encoder costs about 3 KiB until its first event.
@@ -89,10 +108,14 @@ func (f *Format) NewEncoder(w io.Writer, c formats.Context) (formats.Encoder, er
 	return e, nil
 }
 
-// observe remembers how far a chunk was compressed.
-func (f *Format) observe(c *column) {
-	if c.leaf.path == "body" && c.raw >= 1<<10 {
-		f.ratio.Store(uint64(c.raw>>10)<<32 | uint64(c.compressed>>10)&0xffffffff)
+// observe remembers how far a row group was compressed.
+func (f *Format) observe(columns []column) {
+	var raw, compressed int64
+	for i := range columns {
+		raw, compressed = raw+columns[i].raw, compressed+columns[i].compressed
+	}
+	if raw >= 1<<10 {
+		f.ratio.Store(uint64(raw>>10)<<32 | uint64(compressed>>10)&0xffffffff)
 	}
 }
 

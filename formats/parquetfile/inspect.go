@@ -11,7 +11,7 @@ import (
 // Inspect implements formats.Format. It reads the two magic numbers and the footer, and accepts a file whose row groups
 // tile it: each column chunk starts where the one before ends, the first behind the magic number, the last at the footer. So no
 // truncated file passes, nor one with a hole or with something in front. Values are not read. What it allocates is bounded by
-// the length of the footer, which must lie inside the file.
+// the length of the footer, which must lie inside the file. Files with other columns are as good: a configuration changes, its older files stay.
 func (f *Format) Inspect(r io.ReaderAt, size int64) (formats.Info, error) {
 	const ends = 2*len(magic) + 4
 	if size < int64(ends) {
@@ -41,7 +41,7 @@ func (f *Format) Inspect(r io.ReaderAt, size int64) (formats.Info, error) {
 	if err != nil {
 		return formats.Info{}, fmt.Errorf("inspect parquet: footer of %d bytes: %w", length, err)
 	}
-	if err := m.tiles(int64(len(magic)), start, len(f.leaves)); err != nil {
+	if err := m.tiles(int64(len(magic)), start); err != nil {
 		return formats.Info{}, fmt.Errorf("inspect parquet: %w", err)
 	}
 	return formats.Info{Rows: m.rows, Metadata: m.metadata}, nil
@@ -62,6 +62,7 @@ func readAt(r io.ReaderAt, p []byte, at int64) error {
 // footer is what Inspect needs of a FileMetaData.
 type footer struct {
 	rows     int64
+	leaves   int // columns, by the file's own schema: files of other schemas are as good
 	groups   []rowGroup
 	metadata map[string]string
 }
@@ -86,11 +87,11 @@ func (c chunk) start() int64 {
 }
 
 // tiles checks that the chunks of all row groups cover [from, to) without gap or overlap, and that the rows add up.
-func (m *footer) tiles(from, to int64, columns int) error {
+func (m *footer) tiles(from, to int64) error {
 	at, rows := from, int64(0)
 	for g, group := range m.groups {
-		if len(group.chunks) != columns {
-			return fmt.Errorf("row group %d has %d column chunks instead of %d", g, len(group.chunks), columns)
+		if len(group.chunks) != m.leaves {
+			return fmt.Errorf("row group %d has %d column chunks, and the schema has %d columns", g, len(group.chunks), m.leaves)
 		}
 		if group.rows <= 0 || group.rows > m.rows-rows {
 			return fmt.Errorf("row group %d has %d rows; the file has %d, of which %d came before", g, group.rows, m.rows, rows)

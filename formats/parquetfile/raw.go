@@ -85,7 +85,7 @@ func putNullable(c *column, v []byte) (pageFinished bool) {
 
 func putInt64(c *column, v int64) (pageFinished bool) {
 	pageFinished = c.room(8)
-	c.int64(v)
+	c.int64(0, v)
 	return pageFinished
 }
 

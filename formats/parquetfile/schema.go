@@ -26,10 +26,10 @@ func rawLeaves(deadLetters bool) []leaf {
 		{path: "body", maxDef: 1},
 		{path: "headers.key_value.key", maxRep: 1, maxDef: 1},
 		{path: "headers.key_value.value", maxRep: 1, maxDef: 2},
-		{path: "timestamp", stats: int64Range},
-		{path: "topic", constant: true},
-		{path: "partition", constant: true},
-		{path: "offset", stats: int64Range},
+		{path: "timestamp", kind: int64s, stats: int64Range},
+		{path: "topic", constant: theTopic},
+		{path: "partition", constant: thePartition},
+		{path: "offset", kind: int64s, stats: int64Range},
 	}
 	if deadLetters {
 		leaves = append(leaves, leaf{path: "reason", maxDef: 1, stats: byteRange}, leaf{path: "path", maxDef: 1}, leaf{path: "detail", maxDef: 1})

@@ -178,6 +178,12 @@ func parseFooter(p []byte) (*footer, error) {
 	m := &footer{metadata: map[string]string{}}
 	d.structure(func(id int64, kind byte) bool {
 		switch {
+		case id == 2 && kind == tList:
+			d.list(4, func() {
+				if d.isLeaf() {
+					m.leaves++
+				}
+			})
 		case id == 3 && kind == tI64:
 			m.rows = d.varint()
 		case id == 4 && kind == tList:
@@ -198,6 +204,19 @@ func parseFooter(p []byte) (*footer, error) {
 		return nil, fmt.Errorf("%d rows", m.rows)
 	}
 	return m, nil
+}
+
+// isLeaf reads an element of the schema: one without children is a column.
+func (d *decoder) isLeaf() bool {
+	children := int64(0)
+	d.structure(func(id int64, kind byte) bool {
+		if id != 5 || kind != tI32 {
+			return false
+		}
+		children = d.varint()
+		return true
+	})
+	return children == 0
 }
 
 func (d *decoder) rowGroup() (g rowGroup) {

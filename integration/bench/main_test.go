@@ -42,6 +42,8 @@ func play(ctx context.Context, role string, plan []byte) error {
 		return as(ctx, plan, playConsume)
 	case "encode":
 		return as(ctx, plan, playEncode)
+	case "typed":
+		return as(ctx, plan, playTyped)
 	case "frames":
 		return as(ctx, plan, playFrames)
 	default:

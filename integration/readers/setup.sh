@@ -3,7 +3,7 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 env="$root/build/readers"
-wanted="pyarrow==26.0.1 duckdb==2.0.0"
+wanted="pyarrow==26.0.1 duckdb==2.0.0 pytz==2026.6"
 if [ "$(cat "$env/.complete" 2>/dev/null || true)" = "$wanted" ]; then
 	exit 0
 fi

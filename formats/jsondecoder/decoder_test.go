@@ -1,0 +1,234 @@
+package jsondecoder_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/penstock-io/penstock/formats/jsondecoder"
+	"github.com/penstock-io/penstock/formats/schema"
+)
+
+// plan compiles fields, `NAME TYPE` with the type as Avro writes it.
+func plan(t testing.TB, o jsondecoder.Options, fields ...string) *jsondecoder.Plan {
+	t.Helper()
+	var list []string
+	for _, f := range fields {
+		name, typ, _ := strings.Cut(f, " ")
+		typ, fallback, ok := strings.Cut(typ, " = ")
+		if ok {
+			fallback = `,"default":` + fallback
+		}
+		list = append(list, fmt.Sprintf(`{"name":%q,"type":%s%s}`, name, typ, fallback))
+	}
+	s, err := schema.Parse([]byte(`{"type":"record","name":"event","fields":[` + strings.Join(list, ",") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := jsondecoder.Compile(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// cells shows a row: a column, its cells as rep/def and the value.
+func cells(r *schema.Row) string {
+	if r == nil {
+		return "no row"
+	}
+	var b strings.Builder
+	for i, column := range r.Columns {
+		if i > 0 {
+			b.WriteString(" | ")
+		}
+		for j, c := range column {
+			if j > 0 {
+				b.WriteByte(' ')
+			}
+			fmt.Fprintf(&b, "%d/%d", c.Rep, c.Def)
+			if c.Bytes != nil {
+				fmt.Fprintf(&b, ":%q", c.Bytes)
+			} else if c.Int != 0 {
+				fmt.Fprintf(&b, ":%d", c.Int)
+			}
+		}
+	}
+	return b.String()
+}
+
+// TestValues: what each kind takes, and what it makes of it.
+func TestValues(t *testing.T) {
+	decimal := `{"type":"bytes","logicalType":"decimal","precision":5,"scale":2}`
+	wide := `{"type":"bytes","logicalType":"decimal","precision":38,"scale":0}`
+	logical := func(on, name string) string { return fmt.Sprintf(`{"type":%q,"logicalType":%q}`, on, name) }
+	for _, c := range []struct{ typ, json, want string }{
+		{`"boolean"`, `true`, `0/0:1`},
+		{`"boolean"`, `false`, `0/0`},
+		{`"boolean"`, `1`, `wrong_type`},
+		{`"boolean"`, `tru`, `invalid_json`},
+		{`"int"`, `-2147483648`, `0/0:-2147483648`},
+		{`"int"`, `2147483648`, `out_of_range`},
+		{`"int"`, `1.50e1`, `0/0:15`},
+		{`"int"`, `-0`, `0/0`},
+		{`"int"`, `1.5`, `inexact`},
+		{`"int"`, `1e-1`, `inexact`},
+		{`"int"`, `01`, `invalid_json`},
+		{`"int"`, `-`, `invalid_json`},
+		{`"int"`, `1.`, `invalid_json`},
+		{`"int"`, `1e`, `invalid_json`},
+		{`"int"`, `"1"`, `wrong_type`},
+		{`"long"`, `9223372036854775807`, `0/0:9223372036854775807`},
+		{`"long"`, `-9223372036854775808`, `0/0:-9223372036854775808`},
+		{`"long"`, `9223372036854775808`, `out_of_range`},
+		{`"long"`, `9223372036854775807.0`, `0/0:9223372036854775807`},
+		{`"long"`, `0.00001e5`, `0/0:1`},
+		{`"long"`, `1e99999999999`, `out_of_range`},
+		{`"long"`, `0e99999999999`, `0/0`},
+		{`"long"`, `100000000000000000000000000000000000000000`, `out_of_range`},
+		{`"float"`, `1`, `0/0:1065353216`},
+		{`"float"`, `1e39`, `out_of_range`},
+		{`"double"`, `-0.5`, `0/0:-4620693217682128896`},
+		{`"double"`, `1e309`, `out_of_range`},
+		{`"double"`, `NaN`, `invalid_json`},
+		{`"string"`, `"é\n\u00e9\ud83d\ude00\/"`, `0/0:"é\né😀/"`},
+		{`"string"`, `"\ud83d"`, `invalid_json`},
+		{`"string"`, `"\ud83d\u0041"`, `invalid_json`},
+		{`"string"`, `"\ude00"`, `invalid_json`},
+		{`"string"`, "\"a\nb\"", `invalid_json`},
+		{`"string"`, `"\x"`, `invalid_json`},
+		{`"string"`, `1`, `wrong_type`},
+		{`"string"`, `null`, `null_value`},
+		{`["null","string"]`, `null`, `0/0`},
+		{`["null","string"]`, `""`, `0/1:""`},
+		{`["null","string"]`, `nul`, `invalid_json`},
+		{`"bytes"`, `"AAEC/w=="`, `0/0:"\x00\x01\x02\xff"`},
+		{`"bytes"`, `"AAEC/w"`, `bad_value`},
+		{`"bytes"`, `"AAEC\n/w=="`, `bad_value`},
+		{`{"type":"fixed","name":"f","size":4}`, `"AAEC/w=="`, `0/0:"\x00\x01\x02\xff"`},
+		{`{"type":"fixed","name":"f","size":3}`, `"AAEC/w=="`, `bad_value`},
+		{`{"type":"enum","name":"e","symbols":["A","B"]}`, `"B"`, `0/0:"B"`},
+		{`{"type":"enum","name":"e","symbols":["A","B"]}`, `"C"`, `bad_value`},
+		{decimal, `1.2`, `0/0:"\x00\x00x"`},
+		{decimal, `"-1.2"`, `0/0:"\xff\xff\x88"`},
+		{decimal, `999.99`, `0/0:"\x01\x86\x9f"`},
+		{decimal, `1000`, `out_of_range`},
+		{decimal, `1.234`, `inexact`},
+		{decimal, `"1.2 "`, `bad_value`},
+		{decimal, `"x"`, `bad_value`},
+		{decimal, `true`, `wrong_type`},
+		{wide, `99999999999999999999999999999999999999`, `0/0:"K;L\xa8Z\x86\xc4z\t\x8a\"?\xff\xff\xff\xff"`},
+		{logical("string", "uuid"), `"0F8FAD5B-D9CB-469F-A165-70867728950e"`, `0/0:"0f8fad5b-d9cb-469f-a165-70867728950e"`},
+		{logical("string", "uuid"), `"0F8FAD5BD9CB-469F-A165-70867728950e-"`, `bad_value`},
+		{logical("int", "date"), `"1970-01-02"`, `0/0:1`},
+		{logical("int", "date"), `"0000-03-01"`, `0/0:-719468`},
+		{logical("int", "date"), `"2024-02-29"`, `0/0:19782`},
+		{logical("int", "date"), `"2023-02-29"`, `out_of_range`},
+		{logical("int", "date"), `"2023-2-9"`, `bad_value`},
+		{logical("int", "date"), `-1`, `0/0:-1`},
+		{logical("int", "time-millis"), `"23:59:59.9999"`, `0/0:86399999`},
+		{logical("int", "time-millis"), `"24:00:00"`, `out_of_range`},
+		{logical("int", "time-millis"), `86400000`, `out_of_range`},
+		{logical("long", "time-micros"), `"00:00:01.000002"`, `0/0:1000002`},
+		{logical("long", "timestamp-millis"), `"2026-01-01T00:00:00Z"`, `0/0:1767225600000`},
+		{logical("long", "timestamp-millis"), `"2026-01-01 01:30:00.5+01:30"`, `0/0:1767225600500`},
+		{logical("long", "timestamp-millis"), `"1969-12-31T23:59:59.9999Z"`, `0/0:-1`},
+		{logical("long", "timestamp-millis"), `"2026-01-01T00:00:00"`, `bad_value`},
+		{logical("long", "timestamp-millis"), `1767225600000`, `0/0:1767225600000`},
+		{logical("long", "timestamp-micros"), `"2026-01-01T00:00:00.000001-0100"`, `0/0:1767229200000001`},
+		{logical("long", "timestamp-nanos"), `"2026-01-01T00:00:00.000000001Z"`, `0/0:1767225600000000001`},
+		{logical("long", "timestamp-nanos"), `"2300-01-01T00:00:00Z"`, `out_of_range`},
+		{logical("long", "local-timestamp-millis"), `"2026-01-01T00:00:00"`, `0/0:1767225600000`},
+		{logical("long", "local-timestamp-millis"), `"2026-01-01T00:00:00Z"`, `bad_value`},
+		{`{"type":"array","items":"int"}`, `[]`, `0/0`},
+		{`{"type":"array","items":"int"}`, `[1, 2]`, `0/1:1 1/1:2`},
+		{`{"type":"array","items":"int"}`, `[1,]`, `invalid_json`},
+		{`{"type":"array","items":"int"}`, `{}`, `wrong_type`},
+		{`["null",{"type":"array","items":["null",{"type":"array","items":"int"}]}]`, `[[1,2],null,[],[3]]`, `0/4:1 2/4:2 1/2 1/3 1/4:3`},
+		{`{"type":"map","values":["null","int"]}`, `{"a":1,"b":null}`, `0/1:"a" 1/1:"b" | 0/2:1 1/1`},
+		{`{"type":"map","values":"int"}`, `{}`, `0/0 | 0/0`},
+		{`["null",{"type":"record","name":"r","fields":[{"name":"x","type":["null","int"]},{"name":"y","type":"int"}]}]`, `{"y":7}`, `0/1 | 0/1:7`},
+		{`["null",{"type":"record","name":"r","fields":[{"name":"x","type":["null","int"]},{"name":"y","type":"int"}]}]`, `null`, `0/0 | 0/0`},
+	} {
+		d := plan(t, jsondecoder.Options{}, "v "+c.typ).NewDecoder()
+		row, why := d.Decode([]byte(`{"v":` + c.json + `}`))
+		got := cells(row)
+		if why != nil {
+			got = why.Code
+		}
+		if got != c.want {
+			t.Errorf("%s of %s: %s (%v); want %s", c.json, c.typ, got, why, c.want)
+		}
+	}
+}
+
+// TestFields: order, absence, repetition and names of fields.
+func TestFields(t *testing.T) {
+	fields := []string{
+		`a "int"`, `b ["null","string"]`, `c "int" = 7`, `d {"type":"array","items":"int"} = [1,2]`,
+		`e {"type":"record","name":"in","fields":[{"name":"f","type":"int","aliases":["f-old"]},{"name":"g","type":["null","int"],"default":null}]} = {"f":3,"g":4}`,
+	}
+	for json, want := range map[string]string{
+		`{"a":1}`:                               `0/0:1 | 0/0 | 0/0:7 | 0/1:1 1/1:2 | 0/0:3 | 0/1:4`,
+		` { "e" : {"f":5} , "a" : 1 } `:         `0/0:1 | 0/0 | 0/0:7 | 0/1:1 1/1:2 | 0/0:5 | 0/0`,
+		`{"e":{"f-old":5,"x":[{}]},"\u0061":1}`: `0/0:1 | 0/0 | 0/0:7 | 0/1:1 1/1:2 | 0/0:5 | 0/0`,
+		`{"b":"x"}`:                             `missing_field $.a`,
+		`{"a":1,"a":2}`:                         `duplicate_key $.a`,
+		`{"a":1,"e":{"f":1,"f-old":2}}`:         `duplicate_key $.e.f`,
+		`{"a":1,"e":{}}`:                        `missing_field $.e.f`,
+		`{"a":1,"e":{"f":{"x":[1,2]}}}`:         `wrong_type $.e.f`,
+		`{"a":1,"d":[1,"x"]}`:                   `wrong_type $.d[1]`,
+		`{"a":1}{}`:                             `invalid_json $`,
+		`{"a":1,}`:                              `invalid_json $`,
+		`{"a":1`:                                `invalid_json $`,
+		`{"a"}`:                                 `invalid_json $`,
+		`{a:1}`:                                 `invalid_json $`,
+		`[1]`:                                   `not_an_object $`,
+		`"a"`:                                   `not_an_object $`,
+		`[1`:                                    `invalid_json $`,
+		``:                                      `invalid_json $`,
+		` `:                                     `invalid_json $`,
+		"{\"a\":1,\"x\":\"\xff\"}":              `invalid_utf8 body`,
+		"\ufeff{\"a\":1}":                       `invalid_json $`,
+		`{"a":1,"x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`: `too_deep $`,
+		strings.Repeat("[", 100_000): `too_deep $`,
+		`{"a":1,"x":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `}`: `0/0:1 | 0/0 | 0/0:7 | 0/1:1 1/1:2 | 0/0:3 | 0/1:4`,
+	} {
+		d := plan(t, jsondecoder.Options{}, fields...).NewDecoder()
+		for range 2 { // the second time with what the first has taught
+			row, why := d.Decode([]byte(json))
+			got := cells(row)
+			if why != nil {
+				got = why.Code + " " + why.Path
+			}
+			if got != want {
+				t.Errorf("%.100s: %s (%v); want %s", json, got, why, want)
+			}
+		}
+	}
+	strict := plan(t, jsondecoder.Options{RefuseUnknown: true}, fields...).NewDecoder()
+	if _, why := strict.Decode([]byte(`{"a":1,"e":{"f":1,"new one":2}}`)); why == nil || why.Code != "unknown_field" || why.Path != `$.e["new one"]` {
+		t.Errorf("an unknown field: %v", why)
+	}
+	if _, why := strict.Decode(nil); why == nil || why.Code != "null_body" {
+		t.Errorf("no body: %v", why)
+	}
+}
+
+// TestDefaultsThatDoNotFit are found when the plan is made.
+func TestDefaultsThatDoNotFit(t *testing.T) {
+	for _, c := range []struct{ typ, fallback, want string }{
+		{`"int"`, `"x"`, "field v: default \"x\": wrong_type"},
+		{`"int"`, `null`, "null_value"},
+		{`{"type":"enum","name":"e","symbols":["A"]}`, `"B"`, "bad_value"},
+		{`"bytes"`, `"B"`, "not supported"},
+	} {
+		s, err := schema.Parse([]byte(`{"type":"record","name":"r","fields":[{"name":"v","type":` + c.typ + `,"default":` + c.fallback + `}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := jsondecoder.Compile(s, jsondecoder.Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("default %s of %s: %v; want %q", c.fallback, c.typ, err, c.want)
+		}
+	}
+}

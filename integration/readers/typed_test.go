@@ -1,0 +1,94 @@
+//go:build integration
+
+package readers_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-io/penstock/formats/formatstest"
+	"github.com/penstock-io/penstock/formats/formatstest/typedevents"
+	"github.com/penstock-io/penstock/formats/jsondecoder"
+	"github.com/penstock-io/penstock/formats/parquetfile"
+	"github.com/penstock-io/penstock/formats/schema"
+	"github.com/penstock-io/penstock/ingest"
+	"github.com/penstock-io/penstock/integration/readers"
+)
+
+// TestTypedRows: JSON events of random schemas are, value by value, what two other readers find in the typed columns.
+func TestTypedRows(t *testing.T) {
+	python, err := readers.Python(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(8) {
+		g := typedevents.New(100 + seed)
+		file := filepath.Join(t.TempDir(), "typed.parquet")
+		want := writeTyped(t, g, g.Schema(int(seed%4)), file)
+		for _, reader := range []string{"pyarrow", "duckdb"} {
+			t.Run(reader+"/"+strconv.FormatUint(seed, 10), func(t *testing.T) {
+				cmd := exec.CommandContext(t.Context(), python, "dump_typed.py", reader, file)
+				var stderr bytes.Buffer
+				cmd.Stderr = &stderr
+				out, err := cmd.Output()
+				if err != nil {
+					t.Fatalf("%v\n%s", err, stderr.Bytes())
+				}
+				d := json.NewDecoder(bytes.NewReader(out))
+				d.UseNumber()
+				for i := range want {
+					var got map[string]any
+					if err := d.Decode(&got); err != nil {
+						t.Fatalf("row %d: %v", i, err)
+					}
+					if diff := cmp.Diff(want[i], got); diff != "" {
+						t.Fatalf("row %d (-want +got):\n%s", i, diff)
+					}
+				}
+				if d.More() {
+					t.Error("there are more rows than events")
+				}
+			})
+		}
+	}
+}
+
+// writeTyped writes a file and returns what its rows must be.
+func writeTyped(t *testing.T, g *typedevents.Generator, text []byte, file string) (want []map[string]any) {
+	t.Helper()
+	s, err := schema.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := jsondecoder.Compile(s, jsondecoder.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := parquetfile.DefaultConfig()
+	c.PageSize, c.RowGroupSize = 8<<10, 1<<20
+	f, err := parquetfile.NewTyped(c, s, func() parquetfile.Decoder { return plan.NewDecoder() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []ingest.Event
+	for i := range 500 {
+		body, values := g.Event(s)
+		events = append(events, ingest.Event{Body: body, Offset: ingest.Offset(i)})
+		row, ok := values.(map[string]any)
+		if !ok {
+			t.Fatalf("an event is %T", values)
+		}
+		want = append(want, row)
+	}
+	if err := os.WriteFile(file, formatstest.Subject{}.Write(t, f, events), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return want
+}
