@@ -42,7 +42,7 @@ func TestExactlyOnce(t *testing.T) {
 
 // play has events sent, read and committed while the plan is carried out, and returns what was sent.
 func (r *run) play(events, step int64, nightly bool) *oracle.Ledger {
-	p, err := newProducer(r.topic, r.cluster.Conf().KafkaPlain)
+	p, err := newProducer(r.topic, r.cluster.Conf().KafkaPlain, r.sending)
 	if err != nil {
 		r.t.Fatal(err)
 	}

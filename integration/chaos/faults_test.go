@@ -148,7 +148,15 @@ func (r *run) restartNameNode(ctx context.Context) (string, error) {
 	return r.restart(ctx, cluster.NameNode)
 }
 
+// restartBroker restarts it between two requests of the producer: one that the broker had carried out for some of its partitions when it
+// stopped was once carried out again for those, idempotent or not, and the agents landed both, as they must.
 func (r *run) restartBroker(ctx context.Context) (string, error) {
+	select {
+	case r.sending <- struct{}{}:
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	defer func() { <-r.sending }()
 	return r.restart(ctx, cluster.Kafka)
 }
 

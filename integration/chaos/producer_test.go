@@ -25,16 +25,17 @@ const (
 type producer struct {
 	topic  string
 	client *kgo.Client
+	turn   chan struct{}  // holds a place while a chunk is sent, or must not be
 	ledger *oracle.Ledger // of the sending goroutine, until send has returned
 	sent   atomic.Int64
 }
 
-func newProducer(topic, broker string) (*producer, error) {
+func newProducer(topic, broker string, turn chan struct{}) (*producer, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		return nil, fmt.Errorf("make the producer: %w", err)
 	}
-	return &producer{topic: topic, client: client, ledger: oracle.NewLedger(producers)}, nil
+	return &producer{topic: topic, client: client, turn: turn, ledger: oracle.NewLedger(producers)}, nil
 }
 
 // send sends at least so many events, and goes on until enough is closed. It keeps a backlog for the agents of about most, and not more: the
@@ -80,6 +81,12 @@ func (p *producer) chunk(ctx context.Context, gens []*jsonevents.Generator, even
 			})
 		}
 	}
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-p.turn }()
 	if err := p.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("produce: %w", err)
 	}

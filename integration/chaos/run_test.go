@@ -61,6 +61,7 @@ type run struct {
 	random  *rand.Rand
 	sampler *sampler
 	servers chan struct{} // holds a place while a server is away
+	sending chan struct{} // the producer's turn
 	done    atomic.Int64  // events committed, as far as was looked
 }
 
@@ -81,7 +82,7 @@ func newRun(t *testing.T, seed uint64) *run {
 	name := fmt.Sprintf("chaos-%d", time.Now().UnixMilli())
 	r := &run{
 		t: t, cluster: c, admin: kadm.NewClient(client), topic: name, base: "/user/ingest/" + name,
-		random: rand.New(rand.NewPCG(seed, 0)), servers: make(chan struct{}, 1),
+		random: rand.New(rand.NewPCG(seed, 0)), servers: make(chan struct{}, 1), sending: make(chan struct{}, 1),
 	}
 	r.sampler = newSampler(c, r.base, seed)
 	forever := "-1" // the events are of January; what is deleted is this test's choice
