@@ -12,6 +12,7 @@ type leaf struct {
 	path           string // "headers.key_value.key"
 	maxRep, maxDef uint8
 	kind           physical
+	numbered       bool // byteArray: with a dictionary, for as long as it helps
 	stats          statistics
 	constant       constancy
 }
@@ -56,6 +57,7 @@ type page struct {
 	data         []byte // compressed
 	values       int    // with nulls and missing ones
 	uncompressed int
+	numbered     bool // the values are numbers of the dictionary
 }
 
 // column builds the chunk of one leaf: values go in row by row, pages come out. It knows nothing of files.
@@ -67,11 +69,13 @@ type column struct {
 
 	// the open page
 	rep, def []byte
-	values   []byte
+	values   []byte // numbered: numbers, 4 bytes each
 	count    int
+	numbered bool
 	bits     int // bits1: in values
 
 	// the chunk
+	words      dictionary
 	pages      []page
 	compressed int64 // of pages
 	raw        int64 // of pages, before compression
@@ -115,12 +119,45 @@ func (c *column) null(rep, def uint8) {
 // bytes adds a value, of which it keeps a copy.
 func (c *column) bytes(rep uint8, v []byte) {
 	c.level(rep, c.leaf.maxDef)
+	if c.leaf.numbered && !c.words.full && c.number(v) {
+		return
+	}
 	c.values = c.mem.grow(c.values, 4+len(v))
 	c.values = binary.LittleEndian.AppendUint32(c.values, uint32(len(v)))
 	c.values = append(c.values, v...)
 	if c.leaf.stats == byteRange {
 		c.widenBytes(v)
 	}
+}
+
+// number adds a value by its number in the dictionary; false: there is no dictionary any more.
+func (c *column) number(v []byte) bool {
+	n, fresh, ok := c.words.number(c.mem, v)
+	if !ok {
+		c.spellOut()
+		return false
+	}
+	if fresh && c.leaf.stats == byteRange {
+		c.widenBytes(v)
+	}
+	c.numbered = true
+	c.values = binary.LittleEndian.AppendUint32(c.mem.grow(c.values, 4), n)
+	return true
+}
+
+// spellOut turns the open page's numbers into values, since its next value has none.
+func (c *column) spellOut() {
+	if !c.numbered {
+		return
+	}
+	numbers := c.values
+	c.values = nil
+	for i := 0; i < len(numbers); i += 4 {
+		v := c.words.value(binary.LittleEndian.Uint32(numbers[i:]))
+		c.values = append(c.mem.grow(c.values, len(v)), v...)
+	}
+	c.mem.free(numbers)
+	c.numbered = false
 }
 
 // text is bytes for a string.
@@ -209,17 +246,24 @@ func (c *column) finishPage() {
 	}
 	body := c.values
 	scratch := []byte(nil)
-	if c.leaf.maxDef > 0 {
+	if c.leaf.maxDef > 0 || c.numbered {
 		scratch = c.mem.buffers.get(len(c.values) + 2*len(c.def) + 2*len(c.rep) + 64)
 		if c.leaf.maxRep > 0 {
 			scratch = appendLevels(scratch, c.rep, bits.Len8(c.leaf.maxRep))
 		}
-		scratch = appendLevels(scratch, c.def, bits.Len8(c.leaf.maxDef))
-		scratch = append(scratch, c.values...)
+		if c.leaf.maxDef > 0 {
+			scratch = appendLevels(scratch, c.def, bits.Len8(c.leaf.maxDef))
+		}
+		if c.numbered {
+			scratch = c.words.appendNumbers(scratch, c.values)
+			c.words.used = true
+		} else {
+			scratch = append(scratch, c.values...)
+		}
 		body = scratch
 	}
 	out := c.codec.compress(c.mem.buffers.get(c.codec.bound(len(body))), body)
-	c.pages = append(c.pages, page{data: c.mem.keep(out), values: c.count, uncompressed: len(body)})
+	c.pages = append(c.pages, page{data: c.mem.keep(out), values: c.count, uncompressed: len(body), numbered: c.numbered})
 	c.compressed += int64(len(out))
 	c.raw += int64(len(body))
 	c.total += int64(c.count)
@@ -232,7 +276,7 @@ func (c *column) finishPage() {
 
 // emptyPage begins the next page. A buffer that a giant event has stretched is given back.
 func (c *column) emptyPage() {
-	c.count, c.bits = 0, 0
+	c.count, c.bits, c.numbered = 0, 0, false
 	c.rep, c.def, c.values = c.rep[:0], c.def[:0], c.values[:0]
 	if cap(c.values) > 2*c.pageSize {
 		c.mem.free(c.values)
@@ -245,6 +289,7 @@ func (c *column) reset() {
 	c.mem.free(c.rep)
 	c.mem.free(c.def)
 	c.mem.free(c.values)
+	c.words.free(c.mem)
 	for _, p := range c.pages {
 		c.mem.drop(p.data)
 	}

@@ -14,7 +14,8 @@
 //
 //	[length, 4 bytes | repetition levels, RLE]   columns below a repeated group
 //	[length, 4 bytes | definition levels, RLE]   columns that can be null or missing
-//	values that are there, PLAIN                 bytes: length (4) and bytes; int64: 8 bytes
+//	values that are there, PLAIN                 bytes: length (4) and bytes; int64: 8 bytes; boolean: a bit
+//	or their numbers in the dictionary           strings of a schema, while they repeat themselves: see dictionary
 //
 // The columns, and those that only dead letters have:
 //

@@ -85,7 +85,7 @@ func (e *encoder) Size() int64 {
 	for i := range e.columns {
 		c := &e.columns[i]
 		size += c.compressed + int64(len(c.pages))*pageHeader
-		open += int64(len(c.values)) + int64(len(c.def)+len(c.rep))/8
+		open += int64(len(c.words.plain)+len(c.values)) + int64(len(c.def)+len(c.rep))/8
 	}
 	num, den := e.format.shrinkage()
 	size += open * num / den

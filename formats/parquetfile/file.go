@@ -164,16 +164,50 @@ type chunkWriter struct {
 }
 
 func (w *chunkWriter) column(c *column) error {
-	start := w.file.pos
+	info := metadata.ChunkMetaInfo{NumValues: c.total, IndexPageOffset: -1}
+	stats := metadata.EncodingStats{DataEncodingStats: map[parquet.Encoding]int32{}}
+	if c.words.used {
+		info.DictPageOffset = w.file.pos
+		stats.DictEncodingStats = map[parquet.Encoding]int32{parquet.Encodings.PlainDict: 1}
+		if err := w.dictionaryPage(&c.words, c.codec, c.mem.buffers); err != nil {
+			return err
+		}
+	}
+	info.DataPageOffset = w.file.pos
 	for _, p := range c.pages {
-		if err := w.dataPage(p, parquet.Encodings.Plain); err != nil {
+		encoding := parquet.Encodings.Plain
+		if p.numbered {
+			encoding = parquet.Encodings.PlainDict
+		}
+		stats.DataEncodingStats[encoding]++
+		if err := w.dataPage(p, encoding); err != nil {
 			return err
 		}
 	}
 	w.meta.SetStats(c.statistics())
-	return w.finish(metadata.ChunkMetaInfo{NumValues: c.total, DataPageOffset: start, IndexPageOffset: -1}, metadata.EncodingStats{
-		DataEncodingStats: map[parquet.Encoding]int32{parquet.Encodings.Plain: int32(len(c.pages))},
-	})
+	return w.finish(info, stats)
+}
+
+// dictionaryPage writes it compressed, with a header of our own: arrow's page writer would take the compressed bytes for the values.
+//
+//	PageHeader, Thrift compact: 1 type = 2 (dictionary) | 2 uncompressed size | 3 compressed size | 7 { 1 values | 2 encoding = 2 (PLAIN_DICTIONARY) }
+func (w *chunkWriter) dictionaryPage(d *dictionary, codec *codec, b *buffers) error {
+	body := codec.compress(b.get(codec.bound(len(d.plain))), d.plain)
+	defer b.put(body)
+	head := make([]byte, 0, 32)
+	head = append(head, 0x15, 2<<1)
+	head = binary.AppendVarint(append(head, 0x15), int64(len(d.plain)))
+	head = binary.AppendVarint(append(head, 0x15), int64(len(body)))
+	head = binary.AppendVarint(append(head, 0x4c, 0x15), int64(len(d.at)))
+	head = append(head, 0x15, 2<<1, tStop, tStop)
+	for _, p := range [][]byte{head, body} {
+		if _, err := w.file.Write(p); err != nil {
+			return err
+		}
+	}
+	w.compressed += int64(len(head) + len(body))
+	w.raw += int64(len(head) + len(d.plain))
+	return nil
 }
 
 // constant writes a chunk whose rows all have one value: a dictionary of it, and one run of its index.
@@ -211,7 +245,8 @@ func (w *chunkWriter) dataPage(p page, encoding parquet.Encoding) error {
 
 func (w *chunkWriter) finish(info metadata.ChunkMetaInfo, stats metadata.EncodingStats) error {
 	info.CompressedSize, info.UncompressedSize = w.compressed, w.raw
-	if err := w.meta.Finish(info, info.DictPageOffset > 0, false, stats, nil); err != nil {
+	fallback := stats.DataEncodingStats[parquet.Encodings.PlainDict] > 0 && stats.DataEncodingStats[parquet.Encodings.Plain] > 0
+	if err := w.meta.Finish(info, info.DictPageOffset > 0, fallback, stats, nil); err != nil {
 		return fmt.Errorf("finish column chunk: %w", err)
 	}
 	w.meta.Contents().FileOffset = 0 // no copy of the metadata follows the chunk

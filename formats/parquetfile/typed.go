@@ -69,7 +69,9 @@ func typedLeaf(l schema.Leaf) leaf {
 		c.kind, c.stats = int64s, int64Range
 	case schema.Fixed, schema.Decimal:
 		c.kind = fixedBytes
-	case schema.String, schema.Enum, schema.UUID:
+	case schema.String, schema.Enum:
+		c.stats, c.numbered = byteRange, true
+	case schema.UUID:
 		c.stats = byteRange
 	default: // bytes: a range of them prunes nothing
 	}

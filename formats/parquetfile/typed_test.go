@@ -3,6 +3,7 @@ package parquetfile_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -237,3 +238,59 @@ const clicksSchema = `{"type":"record","name":"click","fields":[
 	{"name":"request","type":{"type":"record","name":"request","fields":[{"name":"method","type":"string"},{"name":"path","type":"string"},
 		{"name":"status","type":"int"},{"name":"bytes","type":"long"},{"name":"latency_ms","type":"double"}]}},
 	{"name":"tags","type":{"type":"array","items":"string"}},{"name":"message","type":"string"}]}`
+
+// TestDictionaries: columns with few distinct values have dictionaries, others give theirs up, and readers find the same in both.
+func TestDictionaries(t *testing.T) {
+	f, _, _ := typedFormat(t, []byte(`{"type":"record","name":"r","fields":[{"name":"one","type":"string"},{"name":"few","type":["null","string"]},
+		{"name":"many","type":"string"},{"name":"turns","type":"string"},{"name":"none","type":"string"},{"name":"tags","type":{"type":"array","items":"string"}}]}`),
+		func(c *parquetfile.Config) { c.PageSize, c.Origin = 8*conf.KiB, false })
+	var file bytes.Buffer
+	enc, err := f.NewEncoder(&file, formatstest.Clicks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rows = 9000
+	var want [6][]any
+	for i := range rows {
+		few := fmt.Sprintf("few-%d", i/100%3)
+		many := fmt.Sprintf("many-%d", i/3)
+		turns := fmt.Sprintf("turns-%d", i%20)
+		if i > rows/2 {
+			turns = fmt.Sprintf("%d-turns", i)
+		}
+		none := fmt.Sprintf("%032d", i)
+		body := fmt.Sprintf(`{"one":"","few":%q,"many":%q,"turns":%q,"none":%q,"tags":[%q,%q]}`, few, many, turns, none, few, turns)
+		if i%10 == 0 {
+			body, few = strings.Replace(body, `"few":"`+few+`"`, `"few":null`, 1), ""
+		}
+		if err := enc.Append(&ingest.Event{Body: []byte(body)}); err != nil {
+			t.Fatal(err)
+		}
+		for j, v := range []any{"", few, many, turns, none} {
+			if j == 1 && few == "" {
+				v = nil
+			}
+			want[j] = append(want[j], v)
+		}
+		want[5] = append(want[5], fmt.Sprintf("few-%d", i/100%3), turns)
+	}
+	before := enc.Buffered()
+	if err := enc.Close(nil); err != nil || before <= 0 || enc.Buffered() != 0 {
+		t.Fatalf("%v; %d bytes were held, and are %d", err, before, enc.Buffered())
+	}
+	if _, err := f.Inspect(bytes.NewReader(file.Bytes()), int64(file.Len())); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range readColumns(t, file.Bytes()) {
+		if !slices.Equal(c.values, want[i]) {
+			t.Errorf("column %d differs", i)
+		}
+	}
+	_, m := split(t, file.Bytes())
+	for i, has := range []bool{true, true, true, true, false, true} {
+		c := m.RowGroups[0].Columns[i].MetaData
+		if c.IsSetDictionaryPageOffset() != has {
+			t.Errorf("column %v has a dictionary: %v; want %v", c.PathInSchema, !has, has)
+		}
+	}
+}
