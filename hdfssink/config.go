@@ -3,6 +3,7 @@ package hdfssink
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,8 @@ type Config struct {
 
 // EventTime says which time decides an event's bucket.
 type EventTime struct {
-	From string `yaml:"from" doc:"timestamp (Kafka's), arrival (the clock of this host, Flume's useLocalTimeStamp) or header NAME (milliseconds since 1970)."`
+	From string `yaml:"from" doc:"timestamp (Kafka's), arrival (the clock of this host, Flume's useLocalTimeStamp), header NAME (milliseconds since 1970) or field $.NAME.NAME (of a JSON body: a number, or a string such as 2026-01-31T06:00:00Z)."`
+	Unit string `yaml:"unit" conf:"enum=s|ms|us|ns" doc:"Of numbers in the field."`
 	Min  Bound  `yaml:"min" doc:"Earlier events are dead letters: a date, a time, or a distance from now such as -90d; empty: no limit."`
 	Max  Bound  `yaml:"max" doc:"Later events are dead letters: a date, a time, or a distance from now such as +1d; empty: no limit."`
 }
@@ -62,9 +64,9 @@ func DefaultConfig() Config {
 	return Config{
 		Hadoop: "default",
 		EventTime: EventTime{
-			From: "timestamp",
-			Min:  Bound{fixed: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), text: "2000-01-01"},
-			Max:  Bound{from: 24 * time.Hour, text: "+1d"},
+			From: "timestamp", Unit: "ms",
+			Min: Bound{fixed: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), text: "2000-01-01"},
+			Max: Bound{from: 24 * time.Hour, text: "+1d"},
 		},
 		Format:       conf.Choice{Type: "parquet"},
 		Roll:         Roll{Size: 128 * conf.MiB, Age: conf.Duration(15 * time.Minute), Idle: conf.Duration(2 * time.Minute), Window: conf.Duration(5 * time.Minute)},
@@ -126,7 +128,10 @@ func (c *Config) validateTime(r *conf.Report, t *pathTemplate) {
 		r.Warnf("path", "%%t makes a directory for each millisecond").Fixf("use %%Y-%%m-%%d and %%H")
 	}
 	if _, err := parseEventTime(c.EventTime); err != nil {
-		r.Errorf("event_time.from", "%v", err).Fixf("write timestamp, arrival or header NAME")
+		r.Errorf("event_time.from", "%v", err).Fixf("write timestamp, arrival, header NAME or field $.NAME")
+	}
+	if len(c.EventTime.Field()) == 0 && r.Written("event_time.unit") {
+		r.Errorf("event_time.unit", "the time is not read from a field").Fixf("leave it out, or write from: field $.NAME")
 	}
 	now := time.Now()
 	if c.EventTime.Min.at(now, -1<<62) >= c.EventTime.Max.at(now, 1<<62) {
@@ -167,6 +172,20 @@ func parseStart(text string) (ingest.Position, error) {
 	return ingest.Position{At: "time", Time: t}, err
 }
 
+// Field returns the names of `from: field $.NAME.NAME`, outermost first; nil: another source has the time, or the field is not well named.
+func (c EventTime) Field() []string {
+	text, ok := strings.CutPrefix(c.From, "field ")
+	text, dollar := strings.CutPrefix(strings.TrimSpace(text), "$.")
+	if !ok || !dollar || strings.ContainsAny(text, " []\t") {
+		return nil
+	}
+	names := strings.Split(text, ".")
+	if slices.Contains(names, "") {
+		return nil
+	}
+	return names
+}
+
 // parseEventTime makes the clock that reads event times.
 func parseEventTime(c EventTime) (eventClock, error) {
 	clock := eventClock{min: c.Min, max: c.Max}
@@ -178,8 +197,10 @@ func parseEventTime(c EventTime) (eventClock, error) {
 		clock.arrival = true
 	case isHeader && name != "" && !strings.ContainsAny(name, " \t"):
 		clock.header = name
+	case len(c.Field()) > 0:
+		clock.path = strings.TrimSpace(strings.TrimPrefix(c.From, "field "))
 	case strings.HasPrefix(c.From, "field"):
-		return clock, errors.New("fields of the body cannot give the time yet")
+		return clock, errors.New("\"" + c.From + "\" names no field: it is $. and names with points between them")
 	default:
 		return clock, errors.New("\"" + c.From + "\" names no time")
 	}

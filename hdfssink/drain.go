@@ -134,6 +134,9 @@ func (d *drain) recover(ctx context.Context, info ingest.LogInfo) error {
 	d.policy = d.s.policy
 	d.policy.retention = info.Retention
 	clock := d.s.clock
+	if d.s.o.NewFieldTime != nil {
+		clock.field = d.s.o.NewFieldTime()
+	}
 	d.router = newRouter(d.s.path, clock, d.s.path.bind(d.part, d.s.o.Owner.Host))
 	d.metrics.low.Set(float64(st.Low))
 	d.log.Info("claimed", "epoch", d.claim.Epoch(), "seq", st.Seq, "low", st.Low, "ahead", st.Ahead.GetCardinality(), "log_start", info.Start, "log_end", info.End)

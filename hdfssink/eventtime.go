@@ -10,10 +10,18 @@ import (
 	"github.com/penstock-io/penstock/ingest"
 )
 
+// FieldTime finds the time in an event's body, in Unix milliseconds. Used by one goroutine; it keeps no reference to the body. A RecordError
+// makes the event a dead letter.
+type FieldTime interface {
+	Millis(body []byte) (int64, *formats.RecordError)
+}
+
 // eventClock reads the time that decides an event's bucket.
 type eventClock struct {
 	header   string // "": Kafka's timestamp
 	arrival  bool   // the wall clock instead, as Flume's useLocalTimeStamp
+	path     string // "$.user.at": a field of the body instead, by field
+	field    FieldTime
 	min, max Bound
 	wall     time.Time // set for each batch
 	now      int64     // ms; the same
@@ -31,6 +39,11 @@ func (c *eventClock) at(e *ingest.Event) (int64, *formats.RecordError) {
 	switch {
 	case c.arrival:
 		return c.now, nil
+	case c.field != nil:
+		var why *formats.RecordError
+		if ms, why = c.field.Millis(e.Body); why != nil {
+			return 0, why
+		}
 	case c.header != "":
 		v, ok := e.Headers.Get(c.header)
 		if !ok {
@@ -47,10 +60,14 @@ func (c *eventClock) at(e *ingest.Event) (int64, *formats.RecordError) {
 }
 
 func (c *eventClock) where() string {
-	if c.header != "" {
+	switch {
+	case c.path != "":
+		return c.path
+	case c.header != "":
 		return "headers." + c.header
+	default:
+		return "timestamp"
 	}
-	return "timestamp"
 }
 
 func (c *eventClock) outside(ms int64) string {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/ingest"
 )
 
@@ -166,6 +167,17 @@ func TestWindowEnds(t *testing.T) {
 	}
 }
 
+// fieldTime takes a whole body for the time.
+type fieldTime struct{}
+
+func (fieldTime) Millis(body []byte) (int64, *formats.RecordError) {
+	ms, ok := parseMillis(body)
+	if !ok {
+		return 0, &formats.RecordError{Code: "missing_field", Path: "$.at", Detail: "it is not there"}
+	}
+	return ms, nil
+}
+
 func TestEventsWithoutBucket(t *testing.T) {
 	clock := eventClock{
 		min: Bound{fixed: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), text: "2000-01-01"},
@@ -173,6 +185,8 @@ func TestEventsWithoutBucket(t *testing.T) {
 	}
 	byHeader := clock
 	byHeader.header = "ts"
+	byField := clock
+	byField.path, byField.field = "$.at", fieldTime{}
 	now := time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name, path string
@@ -187,6 +201,8 @@ func TestEventsWithoutBucket(t *testing.T) {
 		{"header missing", "/d/%Y", byHeader, ingest.Event{}, "bad_event_time at headers.ts: the event has no such header"},
 		{"header no number", "/d/%Y", byHeader, ingest.Event{Headers: ingest.Headers{{Key: "ts", Value: []byte("yesterday")}}}, "bad_event_time at headers.ts: not a number of milliseconds since 1970"},
 		{"header out of bounds", "/d/%Y", byHeader, ingest.Event{Headers: ingest.Headers{{Key: "ts", Value: []byte("12")}}}, "bad_event_time at headers.ts: 1970-01-01T00:00:00Z is before event_time.min, 2000-01-01"},
+		{"field missing", "/d/%Y", byField, ingest.Event{}, "missing_field at $.at: it is not there"},
+		{"field out of bounds", "/d/%Y", byField, ingest.Event{Body: []byte("12")}, "bad_event_time at $.at: 1970-01-01T00:00:00Z is before event_time.min, 2000-01-01"},
 		{"path header missing", "/d/%{app}", clock, ingest.Event{}, "missing_header at headers.app: the path needs a value, and missing_header is not configured"},
 		{"a value of 300 bytes", "/d/app=%{app}", clock, ingest.Event{Headers: ingest.Headers{{Key: "app", Value: []byte(strings.Repeat("x", 300))}}}, "bad_bucket at path: a name of 304 bytes cannot be a directory; HDFS allows 255"},
 		{"100 bytes that escaping makes 300", "/d/%{app}", clock, ingest.Event{Headers: ingest.Headers{{Key: "app", Value: []byte(strings.Repeat(":", 100))}}}, "bad_bucket at path: a name of 300 bytes cannot be a directory; HDFS allows 255"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock-io/penstock/brokerlink"
 	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/formats/jsondecoder"
 	"github.com/penstock-io/penstock/hdfssink"
 	"github.com/penstock-io/penstock/hdfssink/commitlog"
 	"github.com/penstock-io/penstock/hdfssink/dfs"
@@ -122,6 +123,13 @@ func (p *plant) newSink(name string, c *hdfssink.Config, fs dfs.FS) (*hdfssink.S
 	}
 	if p.metrics != nil {
 		o.Registerer = p.metrics
+	}
+	if names := c.EventTime.Field(); len(names) > 0 {
+		m, err := jsondecoder.NewMoments(names, c.EventTime.Unit)
+		if err != nil {
+			return nil, withCode(exitConfig, fmt.Errorf("event_time.from: %w", err))
+		}
+		o.NewFieldTime = func() hdfssink.FieldTime { return m.NewMoment() }
 	}
 	return hdfssink.New(*c, o)
 }

@@ -62,6 +62,9 @@ func TestValues(t *testing.T) {
 	decimal := `{"type":"bytes","logicalType":"decimal","precision":5,"scale":2}`
 	wide := `{"type":"bytes","logicalType":"decimal","precision":38,"scale":0}`
 	logical := func(on, name string) string { return fmt.Sprintf(`{"type":%q,"logicalType":%q}`, on, name) }
+	inUnit := func(name, unit string) string {
+		return fmt.Sprintf(`{"type":"long","logicalType":%q,"json-unit":%q}`, name, unit)
+	}
 	for _, c := range []struct{ typ, json, want string }{
 		{`"boolean"`, `true`, `0/0:1`},
 		{`"boolean"`, `false`, `0/0`},
@@ -140,6 +143,18 @@ func TestValues(t *testing.T) {
 		{logical("long", "timestamp-nanos"), `"2300-01-01T00:00:00Z"`, `out_of_range`},
 		{logical("long", "local-timestamp-millis"), `"2026-01-01T00:00:00"`, `0/0:1767225600000`},
 		{logical("long", "local-timestamp-millis"), `"2026-01-01T00:00:00Z"`, `bad_value`},
+		{inUnit("timestamp-millis", "s"), `1767225600`, `0/0:1767225600000`},
+		{inUnit("timestamp-millis", "s"), `1767225600.1239`, `0/0:1767225600123`},
+		{inUnit("timestamp-millis", "s"), `-0.0001`, `0/0:-1`},
+		{inUnit("timestamp-millis", "s"), `-1.5e0`, `0/0:-1500`},
+		{inUnit("timestamp-millis", "s"), `1e17`, `out_of_range`},
+		{inUnit("timestamp-millis", "s"), `"1767225600"`, `bad_value`},
+		{inUnit("timestamp-millis", "ns"), `1767225600000999999`, `0/0:1767225600000`},
+		{inUnit("timestamp-millis", "ns"), `999`, `0/0`},
+		{inUnit("timestamp-millis", "ns"), `-999`, `0/0:-1`},
+		{inUnit("timestamp-micros", "ms"), `1767225600000.5`, `0/0:1767225600000500`},
+		{inUnit("timestamp-nanos", "s"), `9223372036.854775807`, `0/0:9223372036854775807`},
+		{inUnit("timestamp-nanos", "s"), `9223372036.854775808`, `out_of_range`},
 		{`{"type":"array","items":"int"}`, `[]`, `0/0`},
 		{`{"type":"array","items":"int"}`, `[1, 2]`, `0/1:1 1/1:2`},
 		{`{"type":"array","items":"int"}`, `[1,]`, `invalid_json`},

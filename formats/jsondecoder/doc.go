@@ -30,7 +30,8 @@
 //	uuid               strings: 8-4-4-4-12 hexadecimal digits; lower case in the column
 //	date               strings YYYY-MM-DD, or numbers of days
 //	time-*             strings HH:MM:SS[.fraction], or numbers of the type's unit
-//	timestamp-*        strings YYYY-MM-DDTHH:MM:SS[.fraction](Z|±HH:MM), also with a space for the T, or numbers of the type's unit;
+//	timestamp-*        strings YYYY-MM-DDTHH:MM:SS[.fraction](Z|±HH:MM), also with a space for the T, or numbers of the type's unit, or of
+//	                   the one that the property "json-unit" beside "logicalType" names: s, ms, us, ns;
 //	                   local-timestamp-*: without a zone. Digits finer than the unit are cut off, towards the past.
 //	record             objects; the names of fields and their aliases
 //	array, map         lists; objects, whose keys may come twice as Parquet's may

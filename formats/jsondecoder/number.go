@@ -154,16 +154,22 @@ func split(text []byte) (whole, fraction, exponent []byte) {
 type wide struct{ hi, lo uint64 }
 
 // unscaled returns the number without its sign, times 10^scale, which must be whole and have at most so many digits (38 at most).
-func (x exact) unscaled(scale, precision int) (v wide, why *fault) {
+func (x exact) unscaled(scale, precision int) (wide, *fault) {
+	v, rest, why := x.cut(scale, precision)
+	if why == nil && rest {
+		why = newFault("inexact", "the number has more digits behind the point than the column can hold")
+	}
+	return v, why
+}
+
+// cut is unscaled without what is behind the point; rest says that there was something.
+func (x exact) cut(scale, precision int) (v wide, rest bool, why *fault) {
 	n := x.point + scale // digits of the result
 	if len(x.digits) == 0 {
-		return wide{}, nil
+		return wide{}, false, nil
 	}
 	if n > precision {
-		return wide{}, tooLarge()
-	}
-	if n < len(x.digits) {
-		return wide{}, newFault("inexact", "the number has more digits behind the point than the column can hold")
+		return wide{}, false, tooLarge()
 	}
 	for i := range n {
 		digit := uint64(0)
@@ -172,7 +178,7 @@ func (x exact) unscaled(scale, precision int) (v wide, why *fault) {
 		}
 		v = v.timesTen(digit)
 	}
-	return v, nil
+	return v, n < len(x.digits), nil
 }
 
 func (v wide) timesTen(digit uint64) wide {

@@ -2,6 +2,7 @@ package jsondecoder
 
 import (
 	"math"
+	"slices"
 
 	"github.com/penstock-io/penstock/formats/schema"
 )
@@ -29,7 +30,7 @@ func unit(k schema.Kind) int64 {
 func (d *Decoder) time(n *node) (int64, *fault) {
 	switch c := d.p[d.i]; {
 	case c == '-' || c-'0' <= 9:
-		return d.timeNumber(n.kind)
+		return d.timeNumber(n.typ)
 	case c != '"':
 		return 0, d.wrong(n)
 	}
@@ -61,8 +62,33 @@ func (d *Decoder) time(n *node) (int64, *fault) {
 	return scaled(days*secondsOfDay+seconds, fraction, unit(n.kind))
 }
 
+// inUnit decodes a number of the unit that the schema names. Digits finer than the type's own are cut off, towards the past.
+func (d *Decoder) inUnit(t *schema.Type) (int64, *fault) {
+	text, why := d.number()
+	if why != nil {
+		return 0, why
+	}
+	x, ok := parse(text, &d.row.Scratch)
+	if !ok {
+		return 0, tooLarge()
+	}
+	zeros := map[int64]int{1_000: 3, 1_000_000: 6, nanos: 9}[unit(t.Kind)] - 3*slices.Index([]string{"s", "ms", "us", "ns"}, t.Unit)
+	v, rest, why := x.cut(zeros, 19)
+	if why != nil {
+		return 0, why
+	}
+	if rest && x.negative {
+		v = v.plus(1)
+	}
+	return v.int64(x.negative)
+}
+
 // timeNumber decodes a number of the type's own unit.
-func (d *Decoder) timeNumber(k schema.Kind) (int64, *fault) {
+func (d *Decoder) timeNumber(t *schema.Type) (int64, *fault) {
+	if t.Unit != "" {
+		return d.inUnit(t)
+	}
+	k := t.Kind
 	v, why := d.integer()
 	switch {
 	case why != nil:

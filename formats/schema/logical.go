@@ -45,6 +45,9 @@ func logical(t *Type, o map[string]any) error {
 		}
 		if slices.Contains(l.on, t.Kind) {
 			t.Kind = l.kind
+			if err := unit(t, o); err != nil {
+				return err
+			}
 			return decimal(t, o)
 		}
 		return fmt.Errorf("logicalType %q does not go with %s, it goes with %s", name, t.Kind, l.on[0])
@@ -54,6 +57,24 @@ func logical(t *Type, o map[string]any) error {
 		return errors.New("logicalType \"duration\" has no column yet: leave it out to land the 12 bytes")
 	}
 	return nil
+}
+
+// unit applies "json-unit", a property of ours: producers count seconds where a column has milliseconds.
+func unit(t *Type, o map[string]any) error {
+	v, ok := o["json-unit"]
+	if !ok {
+		return nil
+	}
+	switch t.Kind {
+	case TimestampMillis, TimestampMicros, TimestampNanos:
+		t.Unit, _ = v.(string)
+		if slices.Contains([]string{"s", "ms", "us", "ns"}, t.Unit) {
+			return nil
+		}
+		return fmt.Errorf("\"json-unit\" is s, ms, us or ns, not %v", v)
+	default:
+		return fmt.Errorf("\"json-unit\" goes with timestamps, not with %s", t.Kind)
+	}
 }
 
 func decimal(t *Type, o map[string]any) error {

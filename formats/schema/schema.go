@@ -61,6 +61,7 @@ type Type struct {
 	Precision int      // Decimal: digits, 1 to 38
 	Scale     int      // Decimal: 0 to Precision
 	Local     bool     // timestamps: a wall clock's, without a zone
+	Unit      string   // timestamps: of numbers in events, s, ms, us or ns; "": the type's own
 }
 
 // Field is a field of a record.
@@ -170,6 +171,9 @@ func canonical(b *strings.Builder, t *Type) {
 	case TimestampMillis, TimestampMicros, TimestampNanos:
 		if t.Local {
 			b.WriteString("(local)")
+		}
+		if t.Unit != "" {
+			fmt.Fprintf(b, "(%s)", t.Unit)
 		}
 	default: // the name says all
 	}

@@ -93,6 +93,8 @@ func TestRefusals(t *testing.T) {
 		{field(`{"type":"fixed","name":"f","size":2,"logicalType":"decimal","precision":5}`), "do not fit into 2 bytes"},
 		{field(`{"type":"string","logicalType":"date"}`), `"date" does not go with string, it goes with int`},
 		{field(`{"type":"fixed","name":"f","size":12,"logicalType":"duration"}`), `"duration" has no column yet`},
+		{field(`{"type":"long","logicalType":"timestamp-millis","json-unit":"m"}`), "s, ms, us or ns, not m"},
+		{field(`{"type":"int","logicalType":"date","json-unit":"s"}`), "goes with timestamps, not with date"},
 		{`{"type":"record","name":"r","fields":[{"name":"at","type":"long","logicalType":"timestamp-millis"}]}`, "stands beside the type and would be ignored"},
 		{`{"type":"record","name":"r","fields":[{"name":"a","type":"int"},{"name":"b","aliases":["a"],"type":"int"}]}`, `fields[1] "b": the record has a field or an alias "a" already`},
 		{`{"type":"record","name":"r","fields":[{"name":"a-b","type":"int"}]}`, `fields[0] "a-b": the name must be`},
@@ -119,7 +121,8 @@ func TestID(t *testing.T) {
 	}
 	for _, other := range []string{
 		`{"name":"b","type":"int"}`, `{"name":"a","type":"long"}`, `{"name":"a","type":["null","int"]}`, `{"name":"a","type":"int","default":1}`,
-		`{"name":"a","aliases":["b"],"type":"int"}`, `{"name":"a","type":{"type":"int","logicalType":"date"}}`, `{"name":"a","type":{"type":"array","items":"int"}}`,
+		`{"name":"a","aliases":["b"],"type":"int"}`, `{"name":"a","type":{"type":"long","logicalType":"timestamp-millis"}}`,
+		`{"name":"a","type":{"type":"long","logicalType":"timestamp-millis","json-unit":"s"}}`, `{"name":"a","type":{"type":"int","logicalType":"date"}}`, `{"name":"a","type":{"type":"array","items":"int"}}`,
 	} {
 		if id(other) == base {
 			t.Errorf("%s has the same ID", other)
