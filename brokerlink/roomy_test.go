@@ -30,7 +30,8 @@ func framed(body []byte) []byte {
 
 // fetched is an answer to a fetch with one compressed batch that declares so many events.
 func fetched(events uint32, aborted int) []byte {
-	b := make([]byte, 4+4+2+4)                                   // correlation, throttle, error, session
+	b := binary.BigEndian.AppendUint64(nil, 0)                   // correlation, throttle
+	b = append(b, 0, 0, 0, 0, 0, 0)                              // error, session
 	b = append(b, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 0) // one topic, t, one partition, 0
 	b = append(b, make([]byte, 2+8+8+8)...)                      // error, offsets
 	b = binary.BigEndian.AppendUint32(b, uint32(aborted))
