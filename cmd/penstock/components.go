@@ -6,6 +6,7 @@ import (
 	"github.com/penstock-io/penstock/brokerlink"
 	"github.com/penstock-io/penstock/conf"
 	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/avrodecoder"
 	"github.com/penstock-io/penstock/formats/jsondecoder"
 	"github.com/penstock-io/penstock/formats/parquetfile"
 	"github.com/penstock-io/penstock/formats/schema"
@@ -60,7 +61,7 @@ func newFormat(c conf.Choice) (format, deadLetters formats.Format, err error) {
 	return format, deadLetters, err
 }
 
-// newParquet makes raw columns, or those of a schema, from JSON.
+// newParquet makes raw columns, or those of a schema.
 func newParquet(c parquetfile.Config) (formats.Format, error) {
 	if c.Schema.IsZero() {
 		return parquetfile.New(c)
@@ -72,6 +73,10 @@ func newParquet(c parquetfile.Config) (formats.Format, error) {
 	s, err := schema.Load(path)
 	if err != nil {
 		return nil, withCode(exitConfig, fmt.Errorf("format.schema: %w", err))
+	}
+	if c.Events == "avro" {
+		plan := avrodecoder.Compile(s)
+		return parquetfile.NewTyped(c, s, func() parquetfile.Decoder { return plan.NewDecoder() })
 	}
 	plan, err := jsondecoder.Compile(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse"})
 	if err != nil {

@@ -247,3 +247,20 @@ func TestDefaultsThatDoNotFit(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsAllocated: for events that are fine, once a decoder has seen their like.
+func TestNothingIsAllocated(t *testing.T) {
+	d := plan(t, jsondecoder.Options{}, `a ["null","string"]`, `b ["null","double"]`, `c {"type":"bytes","logicalType":"decimal","precision":20,"scale":5}`,
+		`d {"type":"long","logicalType":"timestamp-micros"}`, `e {"type":"array","items":{"type":"map","values":"long"}}`,
+		`f {"type":"string","logicalType":"uuid"}`, `g "bytes"`, `h {"type":"enum","name":"en","symbols":["RED","GREEN"]}`).NewDecoder()
+	event := []byte(`{"x":[{"a":1e5}],"h":"GREEN","g":"AAEC","f":"0F8FAD5B-D9CB-469F-A165-70867728950E","e":[{"k":1,"l":2.0},{}],"d":"2026-01-01T00:00:00Z",
+		"c":"-123.45000","b":1.25e-7,"a":"\u00e9\n"}`)
+	got := testing.AllocsPerRun(100, func() {
+		if _, why := d.Decode(event); why != nil {
+			t.Fatal(why)
+		}
+	})
+	if got != 0 {
+		t.Errorf("%v allocations for an event", got)
+	}
+}

@@ -124,8 +124,11 @@ func parse(text []byte, scratch *[]byte) (exact, bool) {
 	if len(x.digits) == 0 {
 		return exact{}, true // whatever the exponent, and -0 is 0
 	}
-	e, err := strconv.Atoi(string(exponent)) // an allocation, rarely
-	if len(exponent) > 0 && (err != nil || e < -1<<30 || e > 1<<30) {
+	if len(exponent) == 0 {
+		return x, true
+	}
+	e, err := strconv.Atoi(string(exponent))
+	if err != nil || e < -1<<30 || e > 1<<30 {
 		// So small that it has digits behind any scale, or so large that nothing holds it.
 		return x, false
 	}
@@ -251,11 +254,15 @@ func (d *Decoder) quotedNumber(n *node) ([]byte, *fault) {
 	if why != nil {
 		return nil, why
 	}
-	in := Decoder{p: text}
 	if len(text) == 0 || text[0] != '-' && text[0]-'0' > 9 {
 		return nil, newFault("bad_value", "the string is no number")
 	}
-	if _, why := in.number(); why != nil || in.i != len(text) {
+	event, next := d.p, d.i
+	d.p, d.i = text, 0
+	_, why = d.number()
+	whole := d.i == len(text)
+	d.p, d.i = event, next
+	if why != nil || !whole {
 		return nil, newFault("bad_value", "the string is no number")
 	}
 	return text, nil

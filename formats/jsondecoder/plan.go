@@ -1,6 +1,7 @@
 package jsondecoder
 
 import (
+	"encoding/base64"
 	"fmt"
 
 	"github.com/penstock-io/penstock/formats/schema"
@@ -16,6 +17,7 @@ type Plan struct {
 	schema  *schema.Schema
 	options Options
 	root    *node
+	base64  *base64.Encoding
 	records int // objects of the schema that know their fields' order
 }
 
@@ -45,7 +47,7 @@ type field struct {
 
 // Compile makes the plan. An error tells which default does not fit its field.
 func Compile(s *schema.Schema, o Options) (*Plan, error) {
-	p := &Plan{schema: s, options: o}
+	p := &Plan{schema: s, options: o, base64: base64.StdEncoding.Strict()}
 	c := compiler{plan: p}
 	p.root = c.node(s.Root, 0, 0)
 	if err := p.defaults(p.root, ""); err != nil {

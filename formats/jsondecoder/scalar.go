@@ -1,7 +1,6 @@
 package jsondecoder
 
 import (
-	"encoding/base64"
 	"math"
 	"slices"
 
@@ -95,7 +94,6 @@ func (d *Decoder) bytes(t *schema.Type) ([]byte, *fault) {
 }
 
 func (d *Decoder) base64(text []byte) ([]byte, *fault) {
-	enc := base64.StdEncoding.Strict()
 	for _, c := range text {
 		if c == '\n' || c == '\r' { // which the library would pass over
 			return nil, newFault("bad_value", "the string is no base64")
@@ -103,27 +101,17 @@ func (d *Decoder) base64(text []byte) ([]byte, *fault) {
 	}
 	from := len(d.row.Scratch)
 	var err error
-	if d.row.Scratch, err = enc.AppendDecode(d.row.Scratch, text); err != nil {
+	if d.row.Scratch, err = d.plan.base64.AppendDecode(d.row.Scratch, text); err != nil {
 		return nil, newFault("bad_value", "the string is no base64")
 	}
 	return d.row.Scratch[from:len(d.row.Scratch):len(d.row.Scratch)], nil
 }
 
 func (d *Decoder) uuid(text []byte) ([]byte, *fault) {
-	const form = "the string is no UUID of the form 8-4-4-4-12 hexadecimal digits"
-	if len(text) != 36 {
-		return nil, newFault("bad_value", form)
-	}
 	from := len(d.row.Scratch)
-	for i, c := range text {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if _, ok := hexDigit(c); ok == dash || dash && c != '-' {
-			return nil, newFault("bad_value", form)
-		}
-		if c >= 'A' && c <= 'F' {
-			c += 'a' - 'A'
-		}
-		d.row.Scratch = append(d.row.Scratch, c)
+	var ok bool
+	if d.row.Scratch, ok = schema.AppendUUID(d.row.Scratch, text); !ok {
+		return nil, newFault("bad_value", "the string is no UUID of the form 8-4-4-4-12 hexadecimal digits")
 	}
 	return d.row.Scratch[from:], nil
 }

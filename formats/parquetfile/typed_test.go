@@ -94,7 +94,7 @@ func TestTypedColumns(t *testing.T) {
 		const rows = 400
 		want := make([]levelled, len(s.Leaves))
 		for i := range rows {
-			body, _ := g.Event(s)
+			body := g.Event(s).JSON
 			if err := enc.Append(&ingest.Event{Body: body, Offset: ingest.Offset(i), Timestamp: int64(7 * i)}); err != nil {
 				t.Fatalf("seed %d: %v\n%s", seed, err, body)
 			}

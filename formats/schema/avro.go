@@ -158,7 +158,7 @@ func (p *parser) union(branches []any, namespace string) (*Type, error) {
 	if other.Nullable && null > 0 {
 		return nil, errors.New("a union in a union")
 	}
-	other.Nullable = null > 0
+	other.Nullable, other.NullLast = null > 0, null > 0 && branches[0] != "null"
 	return other, nil
 }
 

@@ -52,6 +52,7 @@ func (k Kind) String() string {
 type Type struct {
 	Kind     Kind
 	Nullable bool // null is allowed
+	NullLast bool // it is the second branch of its union, not the first; decides nothing but how Avro datums are read
 
 	Name      string   // full name of a record, enum or fixed
 	Fields    []Field  // Record

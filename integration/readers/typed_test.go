@@ -79,13 +79,9 @@ func writeTyped(t *testing.T, g *typedevents.Generator, text []byte, file string
 	}
 	var events []ingest.Event
 	for i := range 500 {
-		body, values := g.Event(s)
-		events = append(events, ingest.Event{Body: body, Offset: ingest.Offset(i)})
-		row, ok := values.(map[string]any)
-		if !ok {
-			t.Fatalf("an event is %T", values)
-		}
-		want = append(want, row)
+		e := g.Event(s)
+		events = append(events, ingest.Event{Body: e.JSON, Offset: ingest.Offset(i)})
+		want = append(want, e.Want)
 	}
 	if err := os.WriteFile(file, formatstest.Subject{}.Write(t, f, events), 0o600); err != nil {
 		t.Fatal(err)

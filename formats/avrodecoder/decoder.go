@@ -1,0 +1,332 @@
+package avrodecoder
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/schema"
+)
+
+// Decoder decodes one datum after the other. Used by one goroutine.
+type Decoder struct {
+	plan  *Plan
+	row   *schema.Row
+	p     []byte // the datum
+	i     int    // where it is read
+	cells int    // of elements
+}
+
+// NewDecoder returns a decoder with a row of its own.
+func (p *Plan) NewDecoder() *Decoder { return &Decoder{plan: p, row: p.schema.NewRow()} }
+
+// Decode returns the event as a row, which is valid until the next call and points into body. A *formats.RecordError says why there is none.
+func (d *Decoder) Decode(body []byte) (*schema.Row, *formats.RecordError) {
+	if body == nil {
+		return nil, &formats.RecordError{Code: "null_body", Path: "body", Detail: "an event without a body has no columns"}
+	}
+	d.row.Reset()
+	d.p, d.i, d.cells = body, 0, 0
+	why := d.value(d.plan.root, 0)
+	if why == nil && d.i != len(d.p) {
+		why = d.invalid(strconv.Itoa(len(d.p)-d.i) + " bytes follow the record: was it written with another schema?")
+	}
+	if why != nil {
+		why.Path = "$" + why.Path
+		return nil, why
+	}
+	return d.row, nil
+}
+
+// The errors of what follows have the path from the value on; it grows on the way out, so that events that are fine pay nothing for it.
+
+func (d *Decoder) invalid(what string) *formats.RecordError {
+	return &formats.RecordError{Code: "invalid_avro", Detail: what + ", at byte " + strconv.Itoa(d.i)}
+}
+
+// maxPath is how much of a path is told; keys are the producer's.
+const maxPath = 1 << 10
+
+func within(step string, why *formats.RecordError) *formats.RecordError {
+	if len(why.Path) < maxPath {
+		why.Path = step + why.Path
+	}
+	return why
+}
+
+// value decodes a value of n, whose first cell has the repetition level rep.
+func (d *Decoder) value(n *node, rep uint8) *formats.RecordError {
+	if n.typ.Nullable {
+		branch, why := d.long()
+		switch {
+		case why != nil:
+			return why
+		case branch != 0 && branch != 1:
+			return d.invalid("a union of two has no branch " + strconv.FormatInt(branch, 10))
+		case (branch == 1) == n.typ.NullLast:
+			d.absent(n, rep, n.def-1)
+			return nil
+		}
+	}
+	switch n.kind {
+	case schema.Record:
+		for i, f := range n.fields {
+			if why := d.value(f, rep); why != nil {
+				return within("."+n.typ.Fields[i].Name, why)
+			}
+		}
+		return nil
+	case schema.Array, schema.Map:
+		return d.blocks(n, rep)
+	default:
+		return d.scalar(n, rep)
+	}
+}
+
+// absent says for all leaves of n that the path is there up to def only.
+func (d *Decoder) absent(n *node, rep, def uint8) {
+	for i := n.from; i < n.to; i++ {
+		d.row.Columns[i] = append(d.row.Columns[i], schema.Cell{Rep: rep, Def: def})
+	}
+}
+
+// maxCells bounds a row: an element of one byte takes a cell of 48 in each column below the list.
+const maxCells = 2 << 20
+
+// blocks decodes an array or a map.
+func (d *Decoder) blocks(n *node, rep uint8) *formats.RecordError {
+	for index := 0; ; {
+		count, why := d.blockCount()
+		switch {
+		case why != nil:
+			return why
+		case count == 0:
+			if index == 0 {
+				d.absent(n, rep, n.def)
+			}
+			return nil
+		}
+		for range count {
+			if d.cells += n.to - n.from; d.cells > maxCells {
+				return &formats.RecordError{Code: "too_many_values", Detail: fmt.Sprintf("the lists and maps of one event have more than %d values", maxCells)}
+			}
+			if why := d.element(n, rep, index); why != nil {
+				return why
+			}
+			rep = n.rep
+			index++
+		}
+	}
+}
+
+// blockCount reads how many elements follow. Each takes a byte at least.
+func (d *Decoder) blockCount() (int, *formats.RecordError) {
+	count, why := d.long()
+	if why == nil && count < 0 {
+		count = -count
+		_, why = d.long() // the bytes of the block, for those who pass over it
+	}
+	if why == nil && (count < 0 || count > int64(len(d.p)-d.i)) {
+		why = d.invalid("a block has more elements than there are bytes")
+	}
+	return int(count), why
+}
+
+func (d *Decoder) element(n *node, rep uint8, index int) *formats.RecordError {
+	if n.kind == schema.Array {
+		if why := d.value(n.items, rep); why != nil {
+			return within("["+strconv.Itoa(index)+"]", why)
+		}
+		return nil
+	}
+	key, why := d.text()
+	if why != nil {
+		return why
+	}
+	d.row.Columns[n.from] = append(d.row.Columns[n.from], schema.Cell{Bytes: key, Rep: rep, Def: n.def + 1})
+	if why := d.value(n.items, rep); why != nil {
+		return within("["+strconv.Quote(string(key[:min(len(key), 256)]))+"]", why)
+	}
+	return nil
+}
+
+// long reads a zigzag varint.
+func (d *Decoder) long() (int64, *formats.RecordError) {
+	u, n := binary.Uvarint(d.p[d.i:])
+	if n <= 0 {
+		return 0, d.invalid("no number of at most 64 bits")
+	}
+	d.i += n
+	return int64(u>>1) ^ -int64(u&1), nil
+}
+
+// int reads what is written as an int: a zigzag varint of at most five bytes.
+func (d *Decoder) int() (int64, *formats.RecordError) {
+	from := d.i
+	v, why := d.long()
+	if why == nil && d.i-from > binary.MaxVarintLen32 {
+		d.i = from
+		why = d.invalid("no number of at most 32 bits")
+	}
+	return v, why
+}
+
+// take returns the next n bytes.
+func (d *Decoder) take(n int64) ([]byte, *formats.RecordError) {
+	if n < 0 || n > int64(len(d.p)-d.i) {
+		return nil, d.invalid(fmt.Sprintf("%d bytes should follow, and %d are left", n, len(d.p)-d.i))
+	}
+	b := d.p[d.i : d.i+int(n) : d.i+int(n)]
+	d.i += int(n)
+	return b, nil
+}
+
+func (d *Decoder) lengthy() ([]byte, *formats.RecordError) {
+	n, why := d.long()
+	if why != nil {
+		return nil, why
+	}
+	return d.take(n)
+}
+
+func (d *Decoder) text() ([]byte, *formats.RecordError) {
+	b, why := d.lengthy()
+	if why == nil && !utf8.Valid(b) {
+		why = &formats.RecordError{Code: "invalid_utf8", Detail: "Avro's strings are UTF-8; declare the field as bytes to land it as it is"}
+	}
+	return b, why
+}
+
+// scalar decodes a value that is one cell.
+func (d *Decoder) scalar(n *node, rep uint8) *formats.RecordError {
+	cell := schema.Cell{Rep: rep, Def: n.def}
+	var why *formats.RecordError
+	switch n.kind {
+	case schema.Boolean, schema.Float, schema.Double:
+		cell.Int, why = d.plain(n.kind)
+	case schema.Bytes:
+		cell.Bytes, why = d.lengthy()
+	case schema.Fixed:
+		cell.Bytes, why = d.take(int64(n.typ.Size))
+	case schema.String:
+		cell.Bytes, why = d.text()
+	case schema.Enum:
+		cell.Bytes, why = d.symbol(n.typ)
+	case schema.UUID:
+		cell.Bytes, why = d.uuid()
+	case schema.Decimal:
+		cell.Bytes, why = d.decimal(n)
+	default:
+		cell.Int, why = d.integer(n.kind)
+	}
+	if why != nil {
+		return why
+	}
+	d.row.Columns[n.from] = append(d.row.Columns[n.from], cell)
+	return nil
+}
+
+// plain reads what has the same length always.
+func (d *Decoder) plain(k schema.Kind) (int64, *formats.RecordError) {
+	size := int64(1)
+	switch k {
+	case schema.Double:
+		size = 8
+	case schema.Float:
+		size = 4
+	default: // a boolean
+	}
+	b, why := d.take(size)
+	switch {
+	case why != nil:
+		return 0, why
+	case size == 8:
+		return int64(binary.LittleEndian.Uint64(b)), nil
+	case size == 4:
+		return int64(binary.LittleEndian.Uint32(b)), nil
+	case b[0] > 1:
+		d.i--
+		return 0, d.invalid("a boolean is 0 or 1")
+	default:
+		return int64(b[0]), nil
+	}
+}
+
+// integer reads all that is a number in the column.
+func (d *Decoder) integer(k schema.Kind) (int64, *formats.RecordError) {
+	read := d.long
+	if k == schema.Int || k == schema.Date || k == schema.TimeMillis {
+		read = d.int
+	}
+	v, why := read()
+	if why != nil {
+		return 0, why
+	}
+	lowest, highest := int64(math.MinInt64), int64(math.MaxInt64)
+	switch k {
+	case schema.Int, schema.Date:
+		lowest, highest = math.MinInt32, math.MaxInt32
+	case schema.TimeMillis:
+		lowest, highest = 0, 24*60*60*1_000-1
+	case schema.TimeMicros:
+		lowest, highest = 0, 24*60*60*1_000_000-1
+	default:
+	}
+	if v < lowest || v > highest {
+		return 0, &formats.RecordError{Code: "out_of_range", Detail: fmt.Sprintf("the column holds %d to %d", lowest, highest)}
+	}
+	return v, nil
+}
+
+func (d *Decoder) symbol(t *schema.Type) ([]byte, *formats.RecordError) {
+	v, why := d.int()
+	if why != nil {
+		return nil, why
+	}
+	if v < 0 || v >= int64(len(t.Symbols)) {
+		return nil, &formats.RecordError{Code: "bad_value", Detail: fmt.Sprintf("the enum has %d symbols, and none with the number %d", len(t.Symbols), v)}
+	}
+	from := len(d.row.Scratch)
+	d.row.Scratch = append(d.row.Scratch, t.Symbols[v]...)
+	return d.row.Scratch[from:], nil
+}
+
+func (d *Decoder) uuid() ([]byte, *formats.RecordError) {
+	b, why := d.lengthy()
+	if why != nil {
+		return nil, why
+	}
+	from := len(d.row.Scratch)
+	var ok bool
+	if d.row.Scratch, ok = schema.AppendUUID(d.row.Scratch, b); !ok {
+		return nil, &formats.RecordError{Code: "bad_value", Detail: "the string is no UUID of the form 8-4-4-4-12 hexadecimal digits"}
+	}
+	return d.row.Scratch[from:], nil
+}
+
+// decimal brings a two's complement of any length to that of the column.
+func (d *Decoder) decimal(n *node) ([]byte, *formats.RecordError) {
+	var b []byte
+	var why *formats.RecordError
+	if n.typ.Size > 0 {
+		b, why = d.take(int64(n.typ.Size))
+	} else {
+		b, why = d.lengthy()
+	}
+	if why != nil {
+		return nil, why
+	}
+	v, fits := fromTwosComplement(b)
+	if !fits || !v.magnitude().less(n.limit) {
+		return nil, &formats.RecordError{Code: "out_of_range", Detail: fmt.Sprintf("the number has more than %d digits", n.typ.Precision)}
+	}
+	from := len(d.row.Scratch)
+	var all [16]byte
+	binary.BigEndian.PutUint64(all[:8], v.hi)
+	binary.BigEndian.PutUint64(all[8:], v.lo)
+	d.row.Scratch = append(d.row.Scratch, all[16-schema.DecimalSize(n.typ.Precision):]...)
+	return d.row.Scratch[from:], nil
+}
