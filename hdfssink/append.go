@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/penstock-io/penstock/formats"
@@ -148,7 +149,8 @@ func (d *drain) reject(e *ingest.Event, why *formats.RecordError) error {
 	}
 	d.metrics.deadLetter(why.Code)
 	if d.dead.rows == 0 {
-		d.log.Warn("events go to the dead letters", "offset", e.Offset, "reason", why.Code, "at", why.Path, "detail", why.Detail)
+		d.log.Warn("events go to the dead letters", "offset", e.Offset, "reason", why.Code, "at", why.Path, "detail", why.Detail,
+			"shown_by", strings.Join([]string{"penstock dlq show", d.s.o.Arguments, "--sink", d.s.o.Name}, " "))
 	}
 	d.took(d.dead, e)
 	return nil

@@ -84,6 +84,13 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// printLine is printJSON on one line.
+func printLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
 // newLogger makes the agent's logger; the format auto is text for a terminal and JSON for anything else.
 func newLogger(w io.Writer, format string, debug bool) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{Level: slog.LevelInfo, ReplaceAttr: readableDurations}

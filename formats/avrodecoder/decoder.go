@@ -137,18 +137,19 @@ func (d *Decoder) blockCount() (int, *formats.RecordError) {
 
 func (d *Decoder) element(n *node, rep uint8, index int) *formats.RecordError {
 	if n.kind == schema.Array {
-		if why := d.value(n.items, rep); why != nil {
-			return within("["+strconv.Itoa(index)+"]", why)
-		}
-		return nil
+		return d.nth(n, rep, index)
 	}
 	key, why := d.text()
 	if why != nil {
 		return why
 	}
 	d.row.Columns[n.from] = append(d.row.Columns[n.from], schema.Cell{Bytes: key, Rep: rep, Def: n.def + 1})
+	return d.nth(n, rep, index)
+}
+
+func (d *Decoder) nth(n *node, rep uint8, index int) *formats.RecordError {
 	if why := d.value(n.items, rep); why != nil {
-		return within("["+strconv.Quote(string(key[:min(len(key), 256)]))+"]", why)
+		return within("["+strconv.Itoa(index)+"]", why) // of a map not the key: it is data
 	}
 	return nil
 }

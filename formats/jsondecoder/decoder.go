@@ -288,13 +288,13 @@ func (d *Decoder) mapping(n *node, rep uint8) *fault {
 	if why := d.open('{', n); why != nil {
 		return why
 	}
-	for first := true; ; first = false {
-		more, why := d.next(first, '}')
+	for count := 0; ; count++ {
+		more, why := d.next(count == 0, '}')
 		if why != nil {
 			return why
 		}
 		if !more {
-			if first {
+			if count == 0 {
 				d.absent(n, rep, n.def)
 			}
 			d.deep--
@@ -312,7 +312,7 @@ func (d *Decoder) mapping(n *node, rep uint8) *fault {
 			return why
 		}
 		if why := d.value(n.items, rep); why != nil {
-			return why.in(string(key[:min(len(key), 256)]))
+			return why.at(count) // not the key: it is data
 		}
 		rep = n.rep
 	}

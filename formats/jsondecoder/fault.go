@@ -18,7 +18,7 @@ type fault struct {
 
 func newFault(code, detail string) *fault { return &fault{code: code, detail: detail} }
 
-// in says in which field, or at which key, the fault is.
+// in says in which field the fault is.
 func (f *fault) in(name string) *fault {
 	for i, c := range []byte(name) {
 		if c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || i > 0 && c >= '0' && c <= '9' {
@@ -31,7 +31,7 @@ func (f *fault) in(name string) *fault {
 	return f
 }
 
-// at says at which element.
+// at says at which element of a list, or entry of a map.
 func (f *fault) at(index int) *fault {
 	f.path = append(f.path, "["+strconv.Itoa(index)+"]")
 	return f

@@ -142,7 +142,7 @@ func TestDeadLetters(t *testing.T) {
 	if !ok {
 		t.Fatal("not an encoder of dead letters")
 	}
-	events := formatstest.Edges() // among them those that the plain format refuses
+	events := append(formatstest.Edges(), formatstest.Realistic(1000)...) // among the edges those that the plain format refuses
 	for i := range events {
 		why := &formats.RecordError{Code: "code", Path: "$.user", Detail: "not \xff UTF-8"}
 		if i%2 == 0 {
@@ -150,6 +150,11 @@ func TestDeadLetters(t *testing.T) {
 		}
 		if err := letters.AppendRejected(&events[i], why); err != nil {
 			t.Fatalf("event %d: %v", i, err)
+		}
+		if i == 500 {
+			if err := letters.Flush(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := letters.Append(&events[0]); err != nil {
@@ -164,6 +169,17 @@ func TestDeadLetters(t *testing.T) {
 	rows := readBack(t, file.Bytes())
 	if len(rows) != len(events)+1 {
 		t.Fatalf("%d rows; want %d", len(rows), len(events)+1)
+	}
+	at := 0
+	err = parquetfile.ReadDeadLetters(bytes.NewReader(file.Bytes()), int64(file.Len()), func(e *ingest.Event, why *formats.RecordError) error {
+		if want := rows[at]; !e.Equal(&want.Event) || why.Code != want.Reason || why.Path != want.Where || why.Detail != want.Explain {
+			t.Errorf("row %d is read as offset %d, %v", at, e.Offset, why)
+		}
+		at++
+		return nil
+	})
+	if err != nil || at != len(rows) {
+		t.Errorf("%d of %d dead letters are read: %v", at, len(rows), err)
 	}
 	for i, e := range events {
 		want := row{Event: e, Partition: formatstest.Clicks().Partition, Reason: "code", Where: "$.user", Explain: "not \uFFFD UTF-8"}

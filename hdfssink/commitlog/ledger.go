@@ -62,6 +62,20 @@ func readLedger(ctx context.Context, fsys dfs.FS, p paths) (*ledger, error) {
 	return l, nil
 }
 
+// readRunning is readLedger for a sink that may be running: a log that changes under our eyes is read again. Archiving moves manifests, and each reading
+// is of a prefix of what there is.
+func readRunning(ctx context.Context, fsys dfs.FS, p paths) (l *ledger, err error) {
+	for try := range 6 {
+		if err := pause(ctx, try-1); err != nil {
+			return nil, err
+		}
+		if l, err = readLedger(ctx, fsys, p); err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errCorrupt) {
+			break
+		}
+	}
+	return l, err
+}
+
 // add counts one manifest in.
 func (l *ledger) add(p paths, m *Manifest) error {
 	if err := m.belongs(p, l.next); err != nil {

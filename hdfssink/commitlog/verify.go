@@ -182,19 +182,9 @@ type verifier struct {
 	torn  []string              // how the files of lives begin that an operator gave up: nobody can say which of them are published
 }
 
-// partition checks one life. A log that changes under our eyes is read again: archiving moves manifests, and each reading is of
-// a prefix of what there is.
+// partition checks one life.
 func (v *verifier) partition(ctx context.Context, p paths) error {
-	var l *ledger
-	var err error
-	for try := range 6 {
-		if err = pause(ctx, try-1); err != nil {
-			return err
-		}
-		if l, err = readLedger(ctx, v.fs, p); err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errCorrupt) {
-			break
-		}
-	}
+	l, err := readRunning(ctx, v.fs, p)
 	var overlap *overlapError
 	if errors.Is(err, errCorrupt) || errors.Is(err, errProof) || errors.As(err, &overlap) || errors.Is(err, fs.ErrNotExist) {
 		if m := v.givenUp(ctx, p); m != nil {

@@ -1,0 +1,114 @@
+//go:build integration
+
+package badinput
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/penstock-io/penstock/formats/formatstest/typedevents"
+	"github.com/penstock-io/penstock/formats/schema"
+	"github.com/penstock-io/penstock/integration/readers"
+)
+
+// TestTypedEvents: between events that fit a schema there are some that do not. The former are, value by value, what another reader finds in the
+// columns; the latter are dead letters, each with its reason.
+func TestTypedEvents(t *testing.T) {
+	t.Parallel()
+	for name, avro := range map[string]bool{"json": false, "avro": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			typedEvents(t, name, avro)
+		})
+	}
+}
+
+func typedEvents(t *testing.T, kind string, avro bool) {
+	t.Helper()
+	s := newSite(t)
+	g := typedevents.New(11)
+	text := g.Schema(2)
+	file := filepath.Join(t.TempDir(), "events.avsc")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.plan.Sink = fmt.Sprintf("roll: {age: 1s}\n    format: {type: parquet, schema: %q, events: %s}", file, kind)
+	s.write(t)
+	columns, err := schema.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const events, every = 300, 7 // the last of each seven does not fit
+	var records []*kgo.Record
+	var want []map[string]any
+	dead := map[int64]deadLetter{}
+	for i := range int64(events) {
+		e := g.Event(columns)
+		body := e.JSON
+		if avro {
+			body = e.Datum
+		}
+		switch {
+		case i%every < every-1:
+			want = append(want, e.Want)
+		case avro:
+			body = append(bytes.Clone(body), 0)
+			dead[i] = deadLetter{"invalid_avro", "$", string(body)}
+		default:
+			body = append(bytes.Clone(body), '}')
+			dead[i] = deadLetter{"invalid_json", "$", string(body)}
+		}
+		records = append(records, &kgo.Record{Topic: s.topic, Value: body})
+	}
+	s.send(t, records...)
+	a := s.run(t)
+	a.reaches(t, s.topic, events)
+	a.stop(t)
+	s.verify(t)
+	if diff := cmp.Diff(dead, s.deadLetters(t)); diff != "" {
+		t.Errorf("dead letters (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, s.typedRows(t)); diff != "" {
+		t.Errorf("rows (-want +got):\n%.3000s", diff)
+	}
+}
+
+// typedRows reads the published files by pyarrow, in the order of their names, which is that of the offsets.
+func (s *site) typedRows(t *testing.T) (rows []map[string]any) {
+	t.Helper()
+	python, err := readers.Python(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range s.files(t, s.base, ".parquet") {
+		local := filepath.Join(t.TempDir(), "events.parquet")
+		if err := os.WriteFile(local, s.read(t, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), python, "../readers/dump_typed.py", "pyarrow", local)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, stderr.Bytes())
+		}
+		d := json.NewDecoder(bytes.NewReader(out))
+		d.UseNumber()
+		for d.More() {
+			var row map[string]any
+			if err := d.Decode(&row); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
