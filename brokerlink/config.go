@@ -2,6 +2,7 @@ package brokerlink
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,6 +126,15 @@ func (c *Config) pattern() (*regexp.Regexp, error) {
 		return nil, nil //nolint:nilnil // no pattern is an answer
 	}
 	return regexp.Compile("^(?:" + c.TopicsRegex + ")$")
+}
+
+// Reads reports whether a topic of this name is drained.
+func (c *Config) Reads(topic string) (bool, error) {
+	pattern, err := c.pattern()
+	if err != nil {
+		return false, err
+	}
+	return slices.Contains(c.Topics, topic) || pattern != nil && pattern.MatchString(topic), nil
 }
 
 // validInstance is Kafka's rule for group.instance.id, which is that for topic names.

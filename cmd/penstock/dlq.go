@@ -19,14 +19,15 @@ import (
 func dlqCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dlq",
-		Short: "List and show dead letters: events that could not be written",
+		Short: "List, show and replay dead letters: events that could not be written",
 		Long: `Dead letters are committed with the data: an offset is published, or it is a dead letter, never both. ls counts them by what the manifests
-say; show reads them: why each was refused, and the event as it was. Both look only, and are safe while the sinks run.`,
+say; show reads them: why each was refused, and the event as it was; replay produces them to a topic. None changes what is committed, and all are
+safe while the sinks run.`,
 		Example: "  penstock dlq ls -c clicks.yaml\n  penstock dlq show -c clicks.yaml --reason wrong_type --limit 5",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(dlqLs(), dlqShow())
+	c.AddCommand(dlqLs(), dlqShow(), dlqReplay())
 	return c
 }
 

@@ -165,14 +165,14 @@ func TestTombstones(t *testing.T) {
 			return false
 		}
 		n++
-		return int64(len(s.consume(ctx, t, n))) < n/2
+		return int64(len(s.consume(ctx, t, s.topic, n))) < n/2
 	}, nil)
-	before := s.consume(t.Context(), t, n)
+	before := s.consume(t.Context(), t, s.topic, n)
 	a := s.run(t)
 	a.reaches(t, s.topic, n)
 	a.stop(t)
 	s.verify(t)
-	after := s.consume(t.Context(), t, n)
+	after := s.consume(t.Context(), t, s.topic, n)
 	null := 0
 	published := map[int64]bool{}
 	for _, r := range s.rows(t, s.files(t, s.base, ".parquet")) {
@@ -193,11 +193,11 @@ func TestTombstones(t *testing.T) {
 	}
 }
 
-// consume reads the topic up to an offset with another client, by offset.
-func (s *site) consume(ctx context.Context, t *testing.T, end int64) map[int64]string {
+// consume reads a topic up to an offset with another client, by offset.
+func (s *site) consume(ctx context.Context, t *testing.T, topic string, end int64) map[int64]string {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.c.Conf().KafkaPlain),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: {0: kgo.NewOffset().AtStart()}}))
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
 	if err != nil {
 		t.Fatal(err)
 	}
