@@ -130,9 +130,9 @@ func (d *Decoder) value(n *node, rep uint8) *fault {
 	case schema.Record:
 		return d.record(n, rep)
 	case schema.Array:
-		return d.array(n, rep)
+		return d.several(n, rep, '[', ']')
 	case schema.Map:
-		return d.mapping(n, rep)
+		return d.several(n, rep, '{', '}')
 	default:
 		return d.scalar(n, rep)
 	}
@@ -258,12 +258,13 @@ func (d *Decoder) colon() *fault {
 	return nil
 }
 
-func (d *Decoder) array(n *node, rep uint8) *fault {
-	if why := d.open('[', n); why != nil {
+// several decodes a list or a map, by the brackets around it.
+func (d *Decoder) several(n *node, rep uint8, begin, end byte) *fault {
+	if why := d.open(begin, n); why != nil {
 		return why
 	}
 	for count := 0; ; count++ {
-		more, why := d.next(count == 0, ']')
+		more, why := d.next(count == 0, end)
 		if why != nil {
 			return why.at(count)
 		}
@@ -276,6 +277,11 @@ func (d *Decoder) array(n *node, rep uint8) *fault {
 		}
 		if why := d.more(n); why != nil {
 			return why
+		}
+		if n.kind == schema.Map {
+			if why := d.key(n, rep); why != nil {
+				return why.at(count) // not the key: it is data
+			}
 		}
 		if why := d.value(n.items, rep); why != nil {
 			return why.at(count)
@@ -284,38 +290,13 @@ func (d *Decoder) array(n *node, rep uint8) *fault {
 	}
 }
 
-func (d *Decoder) mapping(n *node, rep uint8) *fault {
-	if why := d.open('{', n); why != nil {
+func (d *Decoder) key(n *node, rep uint8) *fault {
+	key, why := d.text()
+	if why != nil {
 		return why
 	}
-	for count := 0; ; count++ {
-		more, why := d.next(count == 0, '}')
-		if why != nil {
-			return why
-		}
-		if !more {
-			if count == 0 {
-				d.absent(n, rep, n.def)
-			}
-			d.deep--
-			return nil
-		}
-		if why := d.more(n); why != nil {
-			return why
-		}
-		key, why := d.text()
-		if why != nil {
-			return why
-		}
-		d.row.Columns[n.from] = append(d.row.Columns[n.from], schema.Cell{Bytes: key, Rep: rep, Def: n.def + 1})
-		if why := d.colon(); why != nil {
-			return why
-		}
-		if why := d.value(n.items, rep); why != nil {
-			return why.at(count) // not the key: it is data
-		}
-		rep = n.rep
-	}
+	d.row.Columns[n.from] = append(d.row.Columns[n.from], schema.Cell{Bytes: key, Rep: rep, Def: n.def + 1})
+	return d.colon()
 }
 
 // maxCells bounds a row: an element of two bytes takes a cell of 48 in each column below the list.

@@ -221,6 +221,23 @@ func TestProtocolLostFile(t *testing.T) {
 	if err != nil || !r.OK() || r.GivenUp != 1 {
 		t.Errorf("%v, %v", r, err)
 	}
+	seen, other := int64(0), w.part
+	other.ID++
+	err = commitlog.Files(t.Context(), w.fs, path.Join(stateBase, sinkName), &w.part, func(f commitlog.Published) error {
+		seen++
+		info, err := w.fs.Stat(t.Context(), f.Final)
+		if err != nil || info.ID != f.ID || f.Partition != w.part {
+			t.Errorf("%s of %v: %v", f.Final, f.Partition, err)
+		}
+		return nil
+	})
+	if err != nil || seen != r.Files-1 {
+		t.Errorf("%d files are visited, %d were committed and one was given up: %v", seen, r.Files, err)
+	}
+	err = commitlog.Files(t.Context(), w.fs, path.Join(stateBase, sinkName), &other, func(f commitlog.Published) error { return errors.New("of another partition") })
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // TestProtocolUnsureUntilDeadline: the answer of the manifest's rename never comes, nor can anybody be asked: when the time is over the claim is over, and the

@@ -4,11 +4,9 @@ package badinput
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -103,31 +101,16 @@ func (s *site) replayed(t *testing.T, dead map[int64]deadLetter) {
 // typedRows reads the published files by pyarrow, in the order of their names, which is that of the offsets.
 func (s *site) typedRows(t *testing.T) (rows []map[string]any) {
 	t.Helper()
-	python, err := readers.Python(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range s.files(t, s.base, ".parquet") {
 		local := filepath.Join(t.TempDir(), "events.parquet")
 		if err := os.WriteFile(local, s.read(t, name), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(t.Context(), python, "../readers/dump_typed.py", "pyarrow", local)
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
+		more, err := readers.TypedRows(t.Context(), "pyarrow", local)
 		if err != nil {
-			t.Fatalf("%v\n%s", err, stderr.Bytes())
+			t.Fatal(err)
 		}
-		d := json.NewDecoder(bytes.NewReader(out))
-		d.UseNumber()
-		for d.More() {
-			var row map[string]any
-			if err := d.Decode(&row); err != nil {
-				t.Fatal(err)
-			}
-			rows = append(rows, row)
-		}
+		rows = append(rows, more...)
 	}
 	return rows
 }
