@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ func TestProducer(t *testing.T) {
 	var events []ingest.Event
 	for i := range 30 {
 		events = append(events, ingest.Event{
-			Timestamp: int64(1_700_000_000_000 - i), Key: fmt.Append(nil, i), Body: []byte(strings.Repeat("x", 50_000) + fmt.Sprint(i)),
+			Timestamp: int64(1_700_000_000_000 - i), Key: fmt.Append(nil, i), Body: []byte(strings.Repeat("x", 50_000) + strconv.Itoa(i)),
 			Headers: ingest.Headers{{Key: "a", Value: []byte("1")}, {Key: "a"}},
 		})
 	}

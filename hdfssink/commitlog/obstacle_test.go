@@ -234,7 +234,7 @@ func TestProtocolLostFile(t *testing.T) {
 	if err != nil || seen != r.Files-1 {
 		t.Errorf("%d files are visited, %d were committed and one was given up: %v", seen, r.Files, err)
 	}
-	err = commitlog.Files(t.Context(), w.fs, path.Join(stateBase, sinkName), &other, func(f commitlog.Published) error { return errors.New("of another partition") })
+	err = commitlog.Files(t.Context(), w.fs, path.Join(stateBase, sinkName), &other, func(commitlog.Published) error { return errors.New("of another partition") })
 	if err != nil {
 		t.Error(err)
 	}
