@@ -199,8 +199,8 @@ func inspect(ext string, r io.ReaderAt, size int64) (rows int64, err error) {
 		f, err = parquetfile.DeadLetters(parquetfile.DefaultConfig())
 	case strings.HasPrefix(ext, "txt"):
 		c := textfile.DefaultConfig()
-		if i := slices.Index([]string{"txt.gz", "txt.zst"}, ext); i >= 0 {
-			c.Compression = []string{"gzip", "zstd"}[i]
+		if i := slices.Index([]string{"txt.gz", "txt.zst", "txt.snappy"}, ext); i >= 0 {
+			c.Compression = []string{"gzip", "zstd", "snappy"}[i]
 		}
 		f, err = textfile.New(c)
 	default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/formats/schema"
@@ -19,8 +20,8 @@ func NewMoments(names []string, unit string) (*Moments, error) {
 	}
 	t := &schema.Type{Kind: schema.TimestampMillis, Unit: unit}
 	for i, name := range slices.Backward(names) {
-		if name == "" {
-			return nil, fmt.Errorf("the name %d of the field is empty", i+1)
+		if !plainName(name) {
+			return nil, fmt.Errorf("the name %d of the field, %q, is empty or would have to be escaped in JSON", i+1, name)
 		}
 		t = &schema.Type{Kind: schema.Record, Fields: []schema.Field{{Name: name, Type: t}}}
 	}
@@ -30,6 +31,11 @@ func NewMoments(names []string, unit string) (*Moments, error) {
 	}
 	plan, err := Compile(s, Options{})
 	return &Moments{plan: plan}, err
+}
+
+// plainName reports whether a name stands in JSON as it is, for guesses to be sure of it.
+func plainName(name string) bool {
+	return name != "" && plain([]byte(name), 0) == len(name) && utf8.ValidString(name)
 }
 
 // Moment reads the field. Used by one goroutine.

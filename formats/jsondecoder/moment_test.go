@@ -30,7 +30,7 @@ func TestMoments(t *testing.T) {
 			t.Errorf("%s: %d, %q; want %q", body, ms, got, want)
 		}
 	}
-	for _, names := range [][]string{nil, {"a", ""}} {
+	for _, names := range [][]string{nil, {"a", ""}, {`a"b`}, {"a\\"}, {"\n"}, {"\xff"}} {
 		if _, err := jsondecoder.NewMoments(names, "ms"); err == nil {
 			t.Errorf("%q is a field", names)
 		}

@@ -8,7 +8,7 @@ import (
 
 // Config is the block `format: {type: text, …}` of a sink.
 type Config struct {
-	Compression string `yaml:"compression" conf:"enum=none|gzip|zstd" doc:"How the file is compressed."`
+	Compression string `yaml:"compression" conf:"enum=none|gzip|zstd|snappy" doc:"How the file is compressed; snappy as Hadoop's SnappyCodec frames it."`
 	Level       int    `yaml:"level"       conf:"min=0,max=22,assumed=gzip 6; zstd 1" doc:"Level of gzip (1 to 9) or zstd (1 to 22); 0: its default."`
 	Newline     string `yaml:"newline"     conf:"enum=keep|reject" doc:"A body with a newline: keep writes it as it is, so that it becomes several lines, as in Flume; reject makes it a dead letter."`
 }
@@ -19,8 +19,8 @@ func DefaultConfig() Config { return Config{Compression: "none", Newline: "keep"
 // Validate implements conf's check of values that must agree.
 func (c *Config) Validate(r *conf.Report) {
 	switch {
-	case c.Level > 0 && c.Compression == "none":
-		r.Errorf("level", "compression none has no levels").Fixf("leave level out, or write compression: gzip")
+	case c.Level > 0 && (c.Compression == "none" || c.Compression == "snappy"):
+		r.Errorf("level", "compression %s has no levels", c.Compression).Fixf("leave level out, or write compression: gzip")
 	case c.Level > 9 && c.Compression == "gzip":
 		r.Errorf("level", "gzip has the levels 1 to 9, not %d", c.Level).Fixf("level: 6")
 	}

@@ -7,6 +7,7 @@
 //	none:  body '\n' body '\n' …
 //	gzip:  member( body '\n' … ) member( … ) … member( )     the last, of no lines, is 20 bytes
 //	zstd:  frame( body '\n' … )  frame( … )  … frame( )      the last, of no lines, is 9 bytes
+//	snappy: length chunk … length chunk … 0                 see snappyCodec
 //
 // An uncompressed file cannot say where it ends: Inspect only sees that it does not end within a line. The length in the
 // commit protocol's manifest says the rest.

@@ -43,8 +43,10 @@ func New(c Config) (*Format, error) {
 			return nil, fmt.Errorf("zstd level %d: %w", c.Level, err)
 		}
 		f.codec = zstdCodec{e}
+	case "snappy":
+		f.codec = snappyCodec{}
 	default:
-		return nil, fmt.Errorf("compression %q is unknown: write none, gzip or zstd", c.Compression)
+		return nil, fmt.Errorf("compression %q is unknown: write none, gzip, zstd or snappy", c.Compression)
 	}
 	return f, nil
 }
@@ -52,7 +54,7 @@ func New(c Config) (*Format, error) {
 // Name implements formats.Format.
 func (f *Format) Name() string { return "text" }
 
-// Ext implements formats.Format: txt, txt.gz or txt.zst.
+// Ext implements formats.Format: txt, txt.gz, txt.zst or txt.snappy.
 func (f *Format) Ext() string { return "txt" + f.codec.suffix() }
 
 // SchemaID implements formats.Format.

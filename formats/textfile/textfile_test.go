@@ -3,9 +3,12 @@ package textfile_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
+	"fmt"
 	"io"
 	"testing"
 
+	"github.com/golang/snappy"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/penstock-io/penstock/formats"
@@ -33,6 +36,8 @@ func lines(t testing.TB, compression string, file []byte) []ingest.Event {
 		r, err = gzip.NewReader(r)
 	case compression == "zstd":
 		r, err = zstd.NewReader(r)
+	case compression == "snappy":
+		r, err = hadoopSnappy(file)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -52,8 +57,27 @@ func lines(t testing.TB, compression string, file []byte) []ingest.Event {
 	return events
 }
 
+// hadoopSnappy reads blocks as Hadoop's BlockDecompressorStream does.
+func hadoopSnappy(file []byte) (io.Reader, error) {
+	var text []byte
+	for want := 0; ; {
+		if len(text) == want {
+			if want += int(binary.BigEndian.Uint32(file)); len(text) == want {
+				return bytes.NewReader(text), nil // a block of nothing: the end
+			}
+			file = file[4:]
+		}
+		n := int(binary.BigEndian.Uint32(file))
+		chunk, err := snappy.Decode(nil, file[4:4+n])
+		if err != nil || n > 256<<10 || len(chunk) > 256<<10 {
+			return nil, fmt.Errorf("a chunk of %d bytes, %d unpacked: %w", n, len(chunk), err)
+		}
+		text, file = append(text, chunk...), file[4+n:]
+	}
+}
+
 func TestSuite(t *testing.T) {
-	for _, compression := range []string{"none", "gzip", "zstd"} {
+	for _, compression := range []string{"none", "gzip", "zstd", "snappy"} {
 		t.Run(compression, func(t *testing.T) {
 			formatstest.Suite(t, formatstest.Subject{
 				New: func(t testing.TB) formats.Format {
@@ -119,13 +143,13 @@ func TestUncompressedCut(t *testing.T) {
 
 // TestCheckEnd: what a roll looks at tells a file that was closed from one that was not.
 func TestCheckEnd(t *testing.T) {
-	for _, compression := range []string{"none", "gzip", "zstd"} {
+	for _, compression := range []string{"none", "gzip", "zstd", "snappy"} {
 		f := newFormat(t, textfile.Config{Compression: compression, Newline: "keep"})
 		file := formatstest.Subject{}.Write(t, f, formatstest.Realistic(20))
 		if err := f.CheckEnd(bytes.NewReader(file), int64(len(file))); err != nil {
 			t.Errorf("%s: %v", compression, err)
 		}
-		for n := len(file) - 9; n < len(file); n++ {
+		for n := len(file) - 4; n < len(file); n++ {
 			if f.CheckEnd(bytes.NewReader(file[:n]), int64(n)) == nil {
 				t.Errorf("%s: %d bytes are missing, and the end looks right", compression, len(file)-n)
 			}
@@ -231,4 +255,24 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	if n := enc.Buffered(); n != 0 {
 		t.Errorf("%d bytes are held after a flush", n)
 	}
+}
+
+// FuzzInspect: whatever a file has, it is inspected without a panic, and only what ends as it should passes.
+func FuzzInspect(f *testing.F) {
+	compressions := []string{"none", "gzip", "zstd", "snappy"}
+	for i, compression := range compressions {
+		format := newFormat(f, textfile.Config{Compression: compression, Newline: "keep"})
+		f.Add(formatstest.Subject{}.Write(f, format, formatstest.Realistic(3)), uint8(i))
+	}
+	f.Add([]byte("\x00\x00\x00\x05\xff\xff\xff\xff\x05\x00\x00\x00\x00"), uint8(3))
+	f.Fuzz(func(t *testing.T, file []byte, which uint8) {
+		format := newFormat(t, textfile.Config{Compression: compressions[int(which)%len(compressions)], Newline: "keep"})
+		info, err := format.Inspect(bytes.NewReader(file), int64(len(file)))
+		if err != nil {
+			return
+		}
+		if err := format.CheckEnd(bytes.NewReader(file), int64(len(file))); err != nil || info.Rows < 0 {
+			t.Fatalf("%q passes with %d rows, and its end does not: %v", file, info.Rows, err)
+		}
+	})
 }
