@@ -111,7 +111,7 @@ func (s *snappyReader) length() (int64, error) {
 
 // noEOF is an end that comes too early.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
