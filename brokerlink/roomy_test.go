@@ -28,8 +28,8 @@ func framed(body []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
 }
 
-// fetched is an answer to a fetch with one compressed batch that declares so many events.
-func fetched(events uint32, aborted int) []byte {
+// fetched is an answer to a fetch with one batch, compressed by a codec (0: not), that declares so many events.
+func fetched(events uint32, aborted int, codec byte) []byte {
 	b := binary.BigEndian.AppendUint64(nil, 0)                   // correlation, throttle
 	b = append(b, 0, 0, 0, 0, 0, 0)                              // error, session
 	b = append(b, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 0) // one topic, t, one partition, 0
@@ -38,7 +38,7 @@ func fetched(events uint32, aborted int) []byte {
 	b = append(b, make([]byte, 16*aborted+4)...) // and the replica
 	batch := make([]byte, batchHead+10)
 	binary.BigEndian.PutUint32(batch[8:], uint32(len(batch)-12))
-	batch[16], batch[22] = 2, 4 // magic, zstd
+	batch[16], batch[22] = 2, codec // magic
 	binary.BigEndian.PutUint32(batch[57:], events)
 	return append(b, framed(batch)...)
 }
@@ -46,7 +46,7 @@ func fetched(events uint32, aborted int) []byte {
 func TestRoomyConnWidensOnlyWhatNeedsIt(t *testing.T) {
 	for events, more := range map[uint32]int{1: 0, 10: 0, 11: batchHead, 1000: 990, mostEvents: mostEvents - 10, mostEvents + 1: 0} {
 		for _, aborted := range []int{0, 3} {
-			body := fetched(events, aborted)
+			body := fetched(events, aborted, 4)
 			c := newRoomyConn(answers{from: bytes.NewReader(framed(body))})
 			if _, err := c.Write(request(keyFetch, fetchVersion)); err != nil {
 				t.Fatal(err)
@@ -59,11 +59,23 @@ func TestRoomyConnWidensOnlyWhatNeedsIt(t *testing.T) {
 	}
 }
 
+// TestRoomyConnBelievesNoPlainBatch: events that are not compressed take bytes, so that more of them than bytes are a lie.
+func TestRoomyConnBelievesNoPlainBatch(t *testing.T) {
+	body := fetched(1000, 0, 0)
+	c := newRoomyConn(answers{from: bytes.NewReader(framed(body))})
+	if _, err := c.Write(request(keyFetch, fetchVersion)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, framed(body)) {
+		t.Errorf("%d bytes became %d: %v", 4+len(body), len(got), err)
+	}
+}
+
 // FuzzRoomyConn: whatever a broker answers arrives as it was, but for two lengths and the room behind it; and so does the next answer.
 func FuzzRoomyConn(f *testing.F) {
-	f.Add(fetched(1000, 0), true)
-	f.Add(fetched(1000, 2), true)
-	f.Add(fetched(1, 0), false)
+	f.Add(fetched(1000, 0, 4), true)
+	f.Add(fetched(1000, 2, 4), true)
+	f.Add(fetched(1, 0, 4), false)
 	f.Add([]byte{}, true)
 	f.Fuzz(func(t *testing.T, body []byte, fetch bool) {
 		next := []byte("the next one")

@@ -2,6 +2,9 @@ package jsondecoder_test
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -94,6 +97,11 @@ func TestValues(t *testing.T) {
 		{`"double"`, `-0.5`, `0/0:-4620693217682128896`},
 		{`"double"`, `1e309`, `out_of_range`},
 		{`"double"`, `NaN`, `invalid_json`},
+		{`"double"`, `01`, `invalid_json`},
+		{`"double"`, `-00.5`, `invalid_json`},
+		{`"double"`, `1.`, `invalid_json`},
+		{`"double"`, `.5`, `invalid_json`},
+		{`"double"`, `1.5.5`, `invalid_json`},
 		{`"string"`, `"é\n\u00e9\ud83d\ude00\/"`, `0/0:"é\né😀/"`},
 		{`"string"`, `"\ud83d"`, `invalid_json`},
 		{`"string"`, `"\ud83d\u0041"`, `invalid_json`},
@@ -160,6 +168,7 @@ func TestValues(t *testing.T) {
 		{`{"type":"array","items":"int"}`, `[1,]`, `invalid_json`},
 		{`{"type":"array","items":"int"}`, `{}`, `wrong_type`},
 		{`["null",{"type":"array","items":["null",{"type":"array","items":"int"}]}]`, `[[1,2],null,[],[3]]`, `0/4:1 2/4:2 1/2 1/3 1/4:3`},
+		{`{"type":"array","items":{"type":"record","name":"r","fields":[{"name":"x","type":"int","default":7}]}}`, `[{"x":1},{}]`, `0/1:1 1/1:7`},
 		{`{"type":"map","values":["null","int"]}`, `{"a":1,"b":null}`, `0/1:"a" 1/1:"b" | 0/2:1 1/1`},
 		{`{"type":"map","values":"int"}`, `{}`, `0/0 | 0/0`},
 		{`["null",{"type":"record","name":"r","fields":[{"name":"x","type":["null","int"]},{"name":"y","type":"int"}]}]`, `{"y":7}`, `0/1 | 0/1:7`},
@@ -173,6 +182,46 @@ func TestValues(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s of %s: %s (%v); want %s", c.json, c.typ, got, why, c.want)
+		}
+	}
+}
+
+// TestControlCharacters: none is missed, wherever it stands among the eight bytes that are looked at together.
+func TestControlCharacters(t *testing.T) {
+	d := plan(t, jsondecoder.Options{}, `v "string"`).NewDecoder()
+	for c := range 0x21 {
+		for at := range 20 {
+			text := strings.Repeat("a", at) + string(rune(c)) + strings.Repeat("é", 10)
+			row, why := d.Decode([]byte(`{"v":"` + text + `"}`))
+			if (why == nil) != (c == 0x20) || why == nil && string(row.Columns[0][0].Bytes) != text {
+				t.Errorf("character %#x at %d: %v", c, at, why)
+			}
+		}
+	}
+}
+
+// TestDoubles: every number is the nearest double, however it is read.
+func TestDoubles(t *testing.T) {
+	d := plan(t, jsondecoder.Options{}, `v "double"`).NewDecoder()
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		text := strconv.FormatUint(r.Uint64()>>r.IntN(64), 10)
+		if at := r.IntN(len(text) + 1); at > 0 && at < len(text) {
+			text = text[:at] + "." + text[at:]
+		}
+		if r.IntN(4) == 0 {
+			text = "-" + text
+		}
+		want, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, why := d.Decode([]byte(`{"v":` + text + `}`))
+		if why != nil {
+			t.Fatalf("%s: %v", text, why)
+		}
+		if got := math.Float64frombits(uint64(row.Columns[0][0].Int)); got != want {
+			t.Fatalf("%s is read as %v; want %v", text, got, want)
 		}
 	}
 }

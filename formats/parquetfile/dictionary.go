@@ -133,9 +133,6 @@ func packedEnd(number func(int) uint32, i, count int) int {
 		}
 		end += 8
 	}
-	if end < count {
-		end += 8
-	}
 	return end
 }
 
