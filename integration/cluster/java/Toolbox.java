@@ -95,6 +95,10 @@ public final class Toolbox {
         out.writeInt(code);
         out.flush();
       }
+      socket.shutdownOutput();
+      // A close with input unread resets the connection, and the caller may lose the end of the output: its last chunk is read first.
+      socket.setSoTimeout(10_000);
+      in.transferTo(OutputStream.nullOutputStream());
     } catch (IOException e) {
       log.println("toolbox: the caller went away: " + e);
     }
