@@ -6,10 +6,8 @@ import (
 	"github.com/penstock-io/penstock/brokerlink"
 	"github.com/penstock-io/penstock/conf"
 	"github.com/penstock-io/penstock/formats"
-	"github.com/penstock-io/penstock/formats/avrodecoder"
-	"github.com/penstock-io/penstock/formats/jsondecoder"
+	"github.com/penstock-io/penstock/formats/avrofile"
 	"github.com/penstock-io/penstock/formats/parquetfile"
-	"github.com/penstock-io/penstock/formats/schema"
 	"github.com/penstock-io/penstock/formats/textfile"
 	"github.com/penstock-io/penstock/hdfssink"
 )
@@ -29,6 +27,7 @@ func registry() conf.Registry {
 		Blocks: map[string][]conf.Kind{
 			"format": {
 				conf.KindOf("parquet", "Apache Parquet: the columns of an Avro schema, or key, body, headers, timestamp, topic, partition, offset.", parquetfile.DefaultConfig),
+				conf.KindOf("avro", "Avro object container files: datums of an Avro schema, or key, body, headers, timestamp, topic, partition, offset.", avrofile.DefaultConfig),
 				conf.KindOf("text", "The bodies, a line each.", textfile.DefaultConfig),
 			},
 		},
@@ -52,35 +51,17 @@ func newFormat(c conf.Choice) (format, deadLetters formats.Format, err error) {
 	switch f := c.Config.(type) {
 	case *parquetfile.Config:
 		f.Version = thisVersion().Version
-		format, err = newParquet(*f)
+		format, err = parquetfile.New(*f)
+	case *avrofile.Config:
+		f.Version = thisVersion().Version
+		format, err = avrofile.New(*f)
 	case *textfile.Config:
 		format, err = textfile.New(*f)
 	default:
 		err = fmt.Errorf("format type %q has no constructor", c.Type)
 	}
-	return format, deadLetters, err
-}
-
-// newParquet makes raw columns, or those of a schema.
-func newParquet(c parquetfile.Config) (formats.Format, error) {
-	if c.Schema.IsZero() {
-		return parquetfile.New(c)
-	}
-	path, err := c.Schema.Path()
 	if err != nil {
-		return nil, withCode(exitConfig, fmt.Errorf("format.schema: %w", err))
+		return nil, nil, withCode(exitConfig, err)
 	}
-	s, err := schema.Load(path)
-	if err != nil {
-		return nil, withCode(exitConfig, fmt.Errorf("format.schema: %w", err))
-	}
-	if c.Events == "avro" {
-		plan := avrodecoder.Compile(s)
-		return parquetfile.NewTyped(c, s, func() parquetfile.Decoder { return plan.NewDecoder() })
-	}
-	plan, err := jsondecoder.Compile(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse"})
-	if err != nil {
-		return nil, withCode(exitConfig, fmt.Errorf("format.schema: %s: %w", path, err))
-	}
-	return parquetfile.NewTyped(c, s, func() parquetfile.Decoder { return plan.NewDecoder() })
+	return format, deadLetters, nil
 }

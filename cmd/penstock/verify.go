@@ -15,6 +15,7 @@ import (
 
 	"github.com/penstock-io/penstock/conf"
 	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/avrofile"
 	"github.com/penstock-io/penstock/formats/parquetfile"
 	"github.com/penstock-io/penstock/formats/textfile"
 	"github.com/penstock-io/penstock/hdfssink"
@@ -197,6 +198,8 @@ func inspect(ext string, r io.ReaderAt, size int64) (rows int64, err error) {
 		f, err = parquetfile.New(parquetfile.DefaultConfig())
 	case ext == "dead":
 		f, err = parquetfile.DeadLetters(parquetfile.DefaultConfig())
+	case ext == "avro":
+		f, err = avrofile.New(avrofile.DefaultConfig())
 	case strings.HasPrefix(ext, "txt"):
 		c := textfile.DefaultConfig()
 		if i := slices.Index([]string{"txt.gz", "txt.zst", "txt.snappy"}, ext); i >= 0 {

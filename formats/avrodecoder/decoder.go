@@ -18,6 +18,7 @@ type Decoder struct {
 	p     []byte // the datum
 	i     int    // where it is read
 	cells int    // of elements
+	skim  bool   // no row is wanted
 }
 
 // NewDecoder returns a decoder with a row of its own.
@@ -25,20 +26,45 @@ func (p *Plan) NewDecoder() *Decoder { return &Decoder{plan: p, row: p.schema.Ne
 
 // Decode returns the event as a row, which is valid until the next call and points into body. A *formats.RecordError says why there is none.
 func (d *Decoder) Decode(body []byte) (*schema.Row, *formats.RecordError) {
-	if body == nil {
-		return nil, &formats.RecordError{Code: "null_body", Path: "body", Detail: "an event without a body has no columns"}
-	}
-	d.row.Reset()
-	d.p, d.i, d.cells = body, 0, 0
-	why := d.value(d.plan.root, 0)
-	if why == nil && d.i != len(d.p) {
-		why = d.invalid(strconv.Itoa(len(d.p)-d.i) + " bytes follow the record: was it written with another schema?")
-	}
-	if why != nil {
-		why.Path = "$" + why.Path
+	if why := d.event(body, false); why != nil {
 		return nil, why
 	}
 	return d.row, nil
+}
+
+// Check finds every fault that Decode finds, and makes no row.
+func (d *Decoder) Check(body []byte) *formats.RecordError { return d.event(body, true) }
+
+// Skip is Check of the datum with which p begins, whatever follows it. It returns its length in bytes.
+func (d *Decoder) Skip(p []byte) (int, *formats.RecordError) {
+	why := d.datum(p, true)
+	return d.i, why
+}
+
+func (d *Decoder) event(body []byte, skim bool) *formats.RecordError {
+	if body == nil {
+		return &formats.RecordError{Code: "null_body", Path: "body", Detail: "an event without a body has no columns"}
+	}
+	why := d.datum(body, skim)
+	if why == nil && d.i != len(d.p) {
+		why = d.invalid(strconv.Itoa(len(d.p)-d.i) + " bytes follow the record: was it written with another schema?")
+		why.Path = "$"
+	}
+	return why
+}
+
+func (d *Decoder) datum(p []byte, skim bool) *formats.RecordError {
+	d.p, d.i, d.cells, d.skim = p, 0, 0, skim
+	if skim {
+		d.row.Scratch = d.row.Scratch[:0]
+	} else {
+		d.row.Reset()
+	}
+	why := d.value(d.plan.root, 0)
+	if why != nil {
+		why.Path = "$" + why.Path
+	}
+	return why
 }
 
 // The errors of what follows have the path from the value on; it grows on the way out, so that events that are fine pay nothing for it.
@@ -88,6 +114,9 @@ func (d *Decoder) value(n *node, rep uint8) *formats.RecordError {
 
 // absent says for all leaves of n that the path is there up to def only.
 func (d *Decoder) absent(n *node, rep, def uint8) {
+	if d.skim {
+		return
+	}
 	for i := n.from; i < n.to; i++ {
 		d.row.Columns[i] = append(d.row.Columns[i], schema.Cell{Rep: rep, Def: def})
 	}
@@ -143,7 +172,7 @@ func (d *Decoder) element(n *node, rep uint8, index int) *formats.RecordError {
 	if why != nil {
 		return why
 	}
-	d.row.Columns[n.from] = append(d.row.Columns[n.from], schema.Cell{Bytes: key, Rep: rep, Def: n.def + 1})
+	d.put(n.from, schema.Cell{Bytes: key, Rep: rep, Def: n.def + 1})
 	return d.nth(n, rep, index)
 }
 
@@ -226,8 +255,14 @@ func (d *Decoder) scalar(n *node, rep uint8) *formats.RecordError {
 	if why != nil {
 		return why
 	}
-	d.row.Columns[n.from] = append(d.row.Columns[n.from], cell)
+	d.put(n.from, cell)
 	return nil
+}
+
+func (d *Decoder) put(leaf int, cell schema.Cell) {
+	if !d.skim {
+		d.row.Columns[leaf] = append(d.row.Columns[leaf], cell)
+	}
 }
 
 // plain reads what has the same length always.

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/schema"
 
 	"github.com/penstock-io/penstock/formats/formatstest"
+	"github.com/penstock-io/penstock/formats/formatstest/jsonevents"
 	"github.com/penstock-io/penstock/formats/parquetfile"
 	"github.com/penstock-io/penstock/ingest"
 )
@@ -29,7 +30,7 @@ func BenchmarkAppend(b *testing.B) {
 func BenchmarkTyped(b *testing.B) {
 	for _, compression := range []string{"zstd", "snappy", "none"} {
 		b.Run(compression, func(b *testing.B) {
-			f, _, _ := typedFormat(b, []byte(clicksSchema), func(c *parquetfile.Config) { c.Compression = compression })
+			f, _, _ := typedFormat(b, []byte(jsonevents.Schema), func(c *parquetfile.Config) { c.Compression = compression })
 			benchAppend(b, f)
 		})
 	}

@@ -2,6 +2,7 @@ package parquetfile
 
 import (
 	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/schema"
 )
 
@@ -12,10 +13,8 @@ type Config struct {
 	RowGroupSize conf.Size `yaml:"row_group_size" conf:"min=1MiB,max=1GiB" doc:"A row group is written out when its compressed pages reach this size; earlier when memory is short."`
 	PageSize     conf.Size `yaml:"page_size"      conf:"min=8KiB,max=16MiB" doc:"A page is compressed when its values reach this size; each open file holds up to one for each column."`
 
-	Schema        conf.FileRef `yaml:"schema"         doc:"An Avro schema (.avsc), a record: its fields become the columns. Without it the columns are key, body and headers as they are."`
-	Events        string       `yaml:"events"         conf:"enum=json|avro" doc:"With a schema: what events are, JSON objects or Avro datums that were written with this schema."`
-	UnknownFields string       `yaml:"unknown_fields" conf:"enum=ignore|refuse" doc:"With JSON events: what happens to fields that the schema does not have; refused events are dead letters."`
-	Origin        bool         `yaml:"origin"         doc:"With a schema: the columns kafka_timestamp, kafka_topic, kafka_partition and kafka_offset behind its own."`
+	bodies.Config
+	Origin bool `yaml:"origin" doc:"With a schema: the columns kafka_timestamp, kafka_topic, kafka_partition and kafka_offset behind its own."`
 
 	// Version is this program's, for the footer's created_by. The program sets it.
 	Version string `yaml:"-"`
@@ -23,7 +22,7 @@ type Config struct {
 
 // DefaultConfig is a file that every reader knows, small and cheap to write: zstd's first level costs half of its default and saves nearly as much.
 func DefaultConfig() Config {
-	return Config{Compression: "zstd", RowGroupSize: 32 * conf.MiB, PageSize: 128 * conf.KiB, Events: "json", UnknownFields: "ignore", Origin: true}
+	return Config{Compression: "zstd", RowGroupSize: 32 * conf.MiB, PageSize: 128 * conf.KiB, Config: bodies.DefaultConfig(), Origin: true}
 }
 
 // Validate implements conf's check of values that must agree.
@@ -35,33 +34,12 @@ func (c *Config) Validate(r *conf.Report) {
 	case c.Compression == "gzip" && c.Level > 9:
 		r.Errorf("level", "gzip has the levels 1 to 9, not %d", c.Level).Fixf("level: 6")
 	}
-	c.validateSchema(r)
+	c.Check(r, func(s *schema.Schema) error {
+		_, err := typedSchema(s.Root, c.Origin)
+		return err
+	}, "origin")
 	if c.PageSize > c.RowGroupSize {
 		r.Errorf("page_size", "%s is larger than row_group_size, %s", c.PageSize, c.RowGroupSize).Fixf("page_size: %s", DefaultConfig().PageSize)
-	}
-}
-
-func (c *Config) validateSchema(r *conf.Report) {
-	if c.Schema.IsZero() {
-		for _, key := range []string{"events", "unknown_fields", "origin"} {
-			if r.Written(key) {
-				r.Errorf(key, "without a schema, the columns are key, body and headers as they are").Fixf("leave %s out, or write schema: file:NAME.avsc", key)
-			}
-		}
-		return
-	}
-	if c.Events == "avro" && r.Written("unknown_fields") {
-		r.Errorf("unknown_fields", "an Avro datum has the fields of its schema, and no others").Fixf("leave unknown_fields out")
-	}
-	path, err := c.Schema.Path()
-	if err == nil {
-		var s *schema.Schema
-		if s, err = schema.Load(path); err == nil {
-			_, err = typedSchema(s.Root, c.Origin)
-		}
-	}
-	if err != nil {
-		r.Errorf("schema", "%v", err).Fixf("see the Avro specification, \"Schema Declaration\"; conf/examples/clicks.avsc is an example")
 	}
 }
 

@@ -2,6 +2,7 @@ package parquetfile
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -43,9 +44,9 @@ func (e *encoder) Append(ev *ingest.Event) error {
 		return e.err
 	}
 	if e.format.typed != nil {
-		finished, refused := e.format.typed.put(e.columns, ev)
-		if refused != nil {
-			return refused
+		finished, err := e.format.typed.put(e.columns, ev)
+		if err != nil {
+			return e.failed(err)
 		}
 		return e.endRow(finished)
 	}
@@ -54,6 +55,15 @@ func (e *encoder) Append(ev *ingest.Event) error {
 		return refused
 	}
 	return e.endRow(raw.put(e.columns))
+}
+
+// failed keeps an error that is not about one event.
+func (e *encoder) failed(err error) error {
+	if _, refused := errors.AsType[*formats.RecordError](err); !refused {
+		e.err = fmt.Errorf("write parquet: %w", err)
+		return e.err
+	}
+	return err
 }
 
 // endRow ends a row; when a page was finished by it, the row group may have become large enough.

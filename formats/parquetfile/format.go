@@ -12,7 +12,7 @@ import (
 	pqschema "github.com/apache/arrow/go/v15/parquet/schema"
 
 	"github.com/penstock-io/penstock/formats"
-	"github.com/penstock-io/penstock/formats/schema"
+	"github.com/penstock-io/penstock/formats/bodies"
 )
 
 // Format implements formats.Format.
@@ -30,14 +30,21 @@ type Format struct {
 	ratio atomic.Uint64
 }
 
-// New returns the format for events as they are: raw columns.
+// New returns the format for events as they are, raw columns, or with the columns of the schema that the configuration names.
 func New(c Config) (*Format, error) {
+	source, err := bodies.Open(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	if source != nil {
+		return NewTyped(c, source)
+	}
 	return newFormat(c, &Format{leaves: rawLeaves(false)}, rawSchema(false))
 }
 
-// NewTyped returns the format whose columns are those of a schema, which must be that of the decoders.
-func NewTyped(c Config, s *schema.Schema, newDecoder func() Decoder) (*Format, error) {
-	t, err := newTyped(s, c.Origin, newDecoder)
+// NewTyped returns the format whose columns are those of a source of rows.
+func NewTyped(c Config, from *bodies.Source) (*Format, error) {
+	t, err := newTyped(from, c.Origin)
 	if err != nil {
 		return nil, fmt.Errorf("make Parquet columns: %w", err)
 	}

@@ -1,26 +1,24 @@
 package parquetfile
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"sync"
 
 	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/schema"
 	"github.com/penstock-io/penstock/ingest"
 
 	pqschema "github.com/apache/arrow/go/v15/parquet/schema"
 )
 
-// Decoder makes a row of an event's body. Called by one goroutine at a time. The row is valid until the next call and may point into the body;
-// a RecordError means that the event does not fit the schema.
-type Decoder interface {
-	Decode(body []byte) (*schema.Row, *formats.RecordError)
-}
-
 // schemaKey is where the footer has the schema as it was given.
 const schemaKey = "penstock.schema"
+
+var errNoDecoder = errors.New("write parquet: the format has no decoder")
 
 // typed is the row source with a schema: a decoder's cells go into the columns.
 type typed struct {
@@ -29,22 +27,23 @@ type typed struct {
 	group    *pqschema.GroupNode
 	leaves   []leaf // the schema's, and then the origin's
 	id       string
-	decoders sync.Pool // of Decoder: rows are scratch, and a thousand open files need no thousand of them
+	decoders sync.Pool // of bodies.Decoder: rows are scratch, and a thousand open files need no thousand of them
 }
 
-func newTyped(s *schema.Schema, origin bool, newDecoder func() Decoder) (*typed, error) {
+func newTyped(from *bodies.Source, origin bool) (*typed, error) {
+	s := from.Schema
 	t := &typed{schema: s, origin: origin, id: "schema-" + s.ID}
-	t.decoders.New = func() any { return newDecoder() }
+	t.decoders.New = func() any { return from.New() }
 	for _, l := range s.Leaves {
 		t.leaves = append(t.leaves, typedLeaf(l))
 	}
 	if origin {
 		t.id += "-origin"
 		t.leaves = append(t.leaves,
-			leaf{path: originTimestamp, kind: int64s, stats: int64Range},
-			leaf{path: originTopic, constant: theTopic},
-			leaf{path: originPartition, constant: thePartition},
-			leaf{path: originOffset, kind: int64s, stats: int64Range},
+			leaf{path: bodies.OriginTimestamp, kind: int64s, stats: int64Range},
+			leaf{path: bodies.OriginTopic, constant: theTopic},
+			leaf{path: bodies.OriginPartition, constant: thePartition},
+			leaf{path: bodies.OriginOffset, kind: int64s, stats: int64Range},
 		)
 	}
 	var err error
@@ -79,15 +78,15 @@ func typedLeaf(l schema.Leaf) leaf {
 }
 
 // put decodes an event and adds its row. It reports whether a page was finished to make room for it.
-func (t *typed) put(columns []column, e *ingest.Event) (pageFinished bool, refused *formats.RecordError) {
-	d, ok := t.decoders.Get().(Decoder)
+func (t *typed) put(columns []column, e *ingest.Event) (pageFinished bool, err error) {
+	d, ok := t.decoders.Get().(bodies.Decoder)
 	if !ok {
-		return false, &formats.RecordError{Code: "no_decoder", Detail: "the format has no decoder"} // cannot be: New makes them
+		return false, errNoDecoder // cannot be: New makes them
 	}
 	defer t.decoders.Put(d)
-	row, refused := d.Decode(e.Body)
-	if refused != nil {
-		return false, refused
+	row, err := d.Decode(e.Body)
+	if err != nil {
+		return false, err
 	}
 	for i, cells := range row.Columns {
 		if size := sizeOf(columns[i].leaf.kind, cells); size > maxValue {

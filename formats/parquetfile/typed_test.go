@@ -15,7 +15,7 @@ import (
 
 	"github.com/penstock-io/penstock/conf"
 	"github.com/penstock-io/penstock/formats"
-	"github.com/penstock-io/penstock/formats/avrodecoder"
+	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/formatstest"
 	"github.com/penstock-io/penstock/formats/formatstest/typedevents"
 	"github.com/penstock-io/penstock/formats/jsondecoder"
@@ -25,13 +25,13 @@ import (
 )
 
 // typedFormat is the format of a schema, and another decoder of it.
-func typedFormat(t testing.TB, text []byte, change func(*parquetfile.Config)) (*parquetfile.Format, *schema.Schema, *jsondecoder.Decoder) {
+func typedFormat(t testing.TB, text []byte, change func(*parquetfile.Config)) (*parquetfile.Format, *schema.Schema, bodies.Decoder) {
 	t.Helper()
 	s, err := schema.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := jsondecoder.Compile(s, jsondecoder.Options{})
+	source, err := bodies.JSON(s, jsondecoder.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,11 +39,11 @@ func typedFormat(t testing.TB, text []byte, change func(*parquetfile.Config)) (*
 	if change != nil {
 		change(&c)
 	}
-	f, err := parquetfile.NewTyped(c, s, func() parquetfile.Decoder { return plan.NewDecoder() })
+	f, err := parquetfile.NewTyped(c, source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f, s, plan.NewDecoder()
+	return f, s, source.New()
 }
 
 // readColumns reads every column with its levels.
@@ -222,8 +222,7 @@ func TestNoRangeWithNaN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := avrodecoder.Compile(s)
-	f, err := parquetfile.NewTyped(parquetfile.DefaultConfig(), s, func() parquetfile.Decoder { return plan.NewDecoder() })
+	f, err := parquetfile.NewTyped(parquetfile.DefaultConfig(), bodies.Datums(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,19 +251,11 @@ func TestColumnsThatHiveWouldConfuse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := parquetfile.NewTyped(parquetfile.DefaultConfig(), s, nil); err == nil || !strings.Contains(err.Error(), "differ by case") {
+		if _, err := parquetfile.NewTyped(parquetfile.DefaultConfig(), bodies.Datums(s)); err == nil || !strings.Contains(err.Error(), "differ by case") {
 			t.Errorf("%s: %v", fields, err)
 		}
 	}
 }
-
-const clicksSchema = `{"type":"record","name":"click","fields":[
-	{"name":"producer","type":"int"},{"name":"seq","type":"long"},{"name":"ts","type":{"type":"long","logicalType":"timestamp-millis"}},
-	{"name":"level","type":"string"},{"name":"service","type":"string"},{"name":"host","type":"string"},{"name":"trace","type":"string"},
-	{"name":"user","type":{"type":"record","name":"user","fields":[{"name":"id","type":"long"},{"name":"country","type":"string"},{"name":"premium","type":"boolean"}]}},
-	{"name":"request","type":{"type":"record","name":"request","fields":[{"name":"method","type":"string"},{"name":"path","type":"string"},
-		{"name":"status","type":"int"},{"name":"bytes","type":"long"},{"name":"latency_ms","type":"double"}]}},
-	{"name":"tags","type":{"type":"array","items":"string"}},{"name":"message","type":"string"}]}`
 
 // TestDictionaries: columns with few distinct values have dictionaries, others give theirs up, and readers find the same in both.
 func TestDictionaries(t *testing.T) {

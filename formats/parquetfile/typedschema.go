@@ -1,25 +1,22 @@
 package parquetfile
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/apache/arrow/go/v15/parquet"
 	pqschema "github.com/apache/arrow/go/v15/parquet/schema"
 
+	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/schema"
 )
 
-// The columns behind those of a schema that tell where an event came from.
-const (
-	originTimestamp = "kafka_timestamp"
-	originTopic     = "kafka_topic"
-	originPartition = "kafka_partition"
-	originOffset    = "kafka_offset"
-)
-
-// typedSchema is a record as Parquet has it. Names that differ by case only are refused: for Hive and Spark they are one column.
+// typedSchema is a record as Parquet has it.
 func typedSchema(root *schema.Type, origin bool) (*pqschema.GroupNode, error) {
+	var names []string
+	if origin {
+		names = bodies.Origin()
+	}
+	if err := root.Distinct(names...); err != nil {
+		return nil, err
+	}
 	fields, err := typedFields(root)
 	if err != nil {
 		return nil, err
@@ -32,7 +29,7 @@ func typedSchema(root *schema.Type, origin bool) (*pqschema.GroupNode, error) {
 			name string
 			typ  logicalType
 		}{
-			{originTimestamp, millis}, {originTopic, text}, {originPartition, plainType(parquet.Types.Int32)}, {originOffset, plainType(parquet.Types.Int64)},
+			{bodies.OriginTimestamp, millis}, {bodies.OriginTopic, text}, {bodies.OriginPartition, plainType(parquet.Types.Int32)}, {bodies.OriginOffset, plainType(parquet.Types.Int64)},
 		} {
 			node, err := f.typ.node(f.name, required)
 			if err != nil {
@@ -40,9 +37,6 @@ func typedSchema(root *schema.Type, origin bool) (*pqschema.GroupNode, error) {
 			}
 			fields = append(fields, node)
 		}
-	}
-	if err := distinct(fields); err != nil {
-		return nil, err
 	}
 	return pqschema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1)
 }
@@ -56,20 +50,7 @@ func typedFields(t *schema.Type) (pqschema.FieldList, error) {
 		}
 		fields = append(fields, node)
 	}
-	return fields, distinct(fields)
-}
-
-func distinct(fields pqschema.FieldList) error {
-	seen := map[string]string{}
-	for _, f := range fields {
-		lower := strings.ToLower(f.Name())
-		if other, twice := seen[lower]; twice {
-			return fmt.Errorf("columns %q and %q: Hive and Spark take names that differ by case only for one; rename the field, and keep its old name as an alias (or leave out the columns of origin)",
-				other, f.Name())
-		}
-		seen[lower] = f.Name()
-	}
-	return nil
+	return fields, nil
 }
 
 func typedNode(name string, t *schema.Type) (pqschema.Node, error) {

@@ -32,30 +32,12 @@ func (e *encoder) Append(ev *ingest.Event) error {
 			return err
 		}
 	}
-	e.grow(len(ev.Body) + 1)
+	e.text = e.format.pieces.Grow(e.text, len(ev.Body)+1)
 	e.text = append(append(e.text, ev.Body...), '\n')
 	if len(e.text) > pieceSize { // one event larger than a piece: not kept
 		return e.Flush()
 	}
 	return nil
-}
-
-// grow makes room for n bytes by doubling, so that a file of few events stays small; whole pieces are recycled.
-func (e *encoder) grow(n int) {
-	need := len(e.text) + n
-	if need <= cap(e.text) {
-		return
-	}
-	size := max(need, 2*cap(e.text), 512)
-	var p []byte
-	if need <= pieceSize && size > pieceSize/2 {
-		p = e.format.piece()
-	} else {
-		p = make([]byte, 0, size)
-	}
-	p = append(p, e.text...)
-	e.format.recycle(e.text)
-	e.text = p
 }
 
 // Buffered implements formats.Encoder.
@@ -93,9 +75,9 @@ func (e *encoder) writePiece() error {
 		e.err = e.write(e.text)
 	} else {
 		// Text that does not compress grows a little; then the buffer is not recycled.
-		packed := e.format.codec.compress(e.format.piece(), e.text)
+		packed := e.format.codec.compress(e.format.pieces.Get(), e.text)
 		e.err = e.write(packed)
-		e.format.recycle(packed)
+		e.format.pieces.Put(packed)
 	}
 	e.text = e.text[:0]
 	return e.err
@@ -133,6 +115,6 @@ func (e *encoder) Abandon() {
 }
 
 func (e *encoder) release() {
-	e.format.recycle(e.text)
+	e.format.pieces.Put(e.text)
 	e.text = nil
 }

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"sync"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/pieces"
 	"github.com/penstock-io/penstock/ingest"
 )
 
@@ -21,12 +21,12 @@ const pieceSize = 128 << 10
 type Format struct {
 	config Config
 	codec  codec
-	pieces sync.Pool // *[]byte, of pieceSize
+	pieces *pieces.Pool
 }
 
 // New returns the format. The configuration has passed conf's checks.
 func New(c Config) (*Format, error) {
-	f := &Format{config: c}
+	f := &Format{config: c, pieces: pieces.New(pieceSize)}
 	switch c.Compression {
 	case "none":
 		f.codec = plain{}
@@ -63,19 +63,6 @@ func (f *Format) SchemaID() string { return "text-1" }
 // NewEncoder implements formats.Format.
 func (f *Format) NewEncoder(w io.Writer, _ formats.Context) (formats.Encoder, error) {
 	return &encoder{format: f, w: w}, nil
-}
-
-func (f *Format) piece() []byte {
-	if p, ok := f.pieces.Get().(*[]byte); ok {
-		return (*p)[:0]
-	}
-	return make([]byte, 0, pieceSize)
-}
-
-func (f *Format) recycle(p []byte) {
-	if cap(p) == pieceSize {
-		f.pieces.Put(&p)
-	}
 }
 
 // check refuses what is no line.

@@ -13,7 +13,7 @@
 //	missing or empty header in a path   after key=: __HIVE_DEFAULT_PARTITION__; else missing_header, or a dead letter
 //	../ or : in a bucket's value        written as %XX, below the sink's directory
 //	300 bytes in a bucket's value       dead letter bad_bucket
-//	does not fit the sink's schema      dead letter with the place of the fault                    TestTypedJSON, TestTypedDatums; formats/jsondecoder, …/avrodecoder
+//	does not fit the sink's schema      dead letter with the place of the fault                    TestTypedJSON, TestTypedDatums, TestAvroFilesOfJSON, …OfDatums; formats/jsondecoder, …/avrodecoder
 //
 // The log:
 //

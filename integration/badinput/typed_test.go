@@ -21,17 +21,27 @@ import (
 
 func TestTypedJSON(t *testing.T) {
 	t.Parallel()
-	typedEvents(t, "json", false)
+	typedEvents(t, "parquet", "json")
 }
 
 func TestTypedDatums(t *testing.T) {
 	t.Parallel()
-	typedEvents(t, "avro", true)
+	typedEvents(t, "parquet", "avro")
+}
+
+func TestAvroFilesOfJSON(t *testing.T) {
+	t.Parallel()
+	typedEvents(t, "avro", "json")
+}
+
+func TestAvroFilesOfDatums(t *testing.T) {
+	t.Parallel()
+	typedEvents(t, "avro", "avro")
 }
 
 // typedEvents has events that fit a schema, and between them some that do not. The former are, value by value, what another reader finds in the
 // columns; the latter are dead letters, each with its reason, and can be produced again as they were.
-func typedEvents(t *testing.T, kind string, avro bool) {
+func typedEvents(t *testing.T, format, kind string) {
 	t.Helper()
 	s := newSite(t)
 	g := typedevents.New(11)
@@ -40,7 +50,7 @@ func typedEvents(t *testing.T, kind string, avro bool) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.plan.Sink = fmt.Sprintf("roll: {age: 1s}\n    format: {type: parquet, schema: %q, events: %s}", file, kind)
+	s.plan.Sink = fmt.Sprintf("roll: {age: 1s}\n    format: {type: %s, schema: %q, events: %s}", format, file, kind)
 	s.write(t)
 	columns, err := schema.Parse(text)
 	if err != nil {
@@ -53,13 +63,13 @@ func typedEvents(t *testing.T, kind string, avro bool) {
 	for i := range int64(events) {
 		e := g.Event(columns)
 		body := e.JSON
-		if avro {
+		if kind == "avro" {
 			body = e.Datum
 		}
 		switch {
 		case i%every < every-1:
 			want = append(want, e.Want)
-		case avro:
+		case kind == "avro":
 			body = append(bytes.Clone(body), 0)
 			dead[i] = deadLetter{"invalid_avro", "$", string(body)}
 		default:
@@ -77,7 +87,7 @@ func typedEvents(t *testing.T, kind string, avro bool) {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
 	s.replayed(t, dead)
-	if diff := cmp.Diff(want, s.typedRows(t)); diff != "" {
+	if diff := cmp.Diff(want, s.typedRows(t, format)); diff != "" {
 		t.Errorf("rows (-want +got):\n%.3000s", diff)
 	}
 }
@@ -98,15 +108,15 @@ func (s *site) replayed(t *testing.T, dead map[int64]deadLetter) {
 	}
 }
 
-// typedRows reads the published files by pyarrow, in the order of their names, which is that of the offsets.
-func (s *site) typedRows(t *testing.T) (rows []map[string]any) {
+// typedRows reads the published files by pyarrow or fastavro, in the order of their names, which is that of the offsets.
+func (s *site) typedRows(t *testing.T, format string) (rows []map[string]any) {
 	t.Helper()
-	for _, name := range s.files(t, s.base, ".parquet") {
-		local := filepath.Join(t.TempDir(), "events.parquet")
+	for _, name := range s.files(t, s.base, "."+format) {
+		local := filepath.Join(t.TempDir(), "events."+format)
 		if err := os.WriteFile(local, s.read(t, name), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		more, err := readers.TypedRows(t.Context(), "pyarrow", local)
+		more, err := readers.TypedRows(t.Context(), map[string]string{"parquet": "pyarrow", "avro": "fastavro"}[format], local)
 		if err != nil {
 			t.Fatal(err)
 		}

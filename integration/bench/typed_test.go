@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/formatstest/jsonevents"
 	"github.com/penstock-io/penstock/formats/jsondecoder"
 	"github.com/penstock-io/penstock/formats/parquetfile"
@@ -160,13 +161,13 @@ func playTyped(_ context.Context, p typedPlan) error {
 	if err != nil {
 		return err
 	}
-	plan, err := jsondecoder.Compile(s, jsondecoder.Options{})
+	source, err := bodies.JSON(s, jsondecoder.Options{})
 	if err != nil {
 		return err
 	}
 	c := parquetfile.DefaultConfig()
 	c.Origin = false
-	f, err := parquetfile.NewTyped(c, s, func() parquetfile.Decoder { return plan.NewDecoder() })
+	f, err := parquetfile.NewTyped(c, source)
 	if err != nil {
 		return err
 	}

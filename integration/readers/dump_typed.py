@@ -1,4 +1,4 @@
-"""Prints the rows of a Parquet file with typed columns as JSON lines: dump_typed.py pyarrow|duckdb FILE
+"""Prints the rows of a Parquet or Avro file with typed columns as JSON lines: dump_typed.py pyarrow|duckdb|fastavro FILE
 
 Values are tagged as package typedevents tags what it expects. The columns kafka_* are left out.
 """
@@ -89,8 +89,48 @@ def from_duckdb(path):
         yield {name: value(v, kind) for name, kind, v in zip(found.columns, found.types, row)}
 
 
+class At(str):
+    """A time that is tagged already."""
+
+
+def from_fastavro(path):
+    import fastavro
+    from fastavro.read import LOGICAL_READERS
+
+    def raw(name, unit):
+        LOGICAL_READERS[name] = lambda number, *_: At(f"at:{number * unit}")
+
+    for name, unit in (("millis", 1_000_000), ("micros", 1_000), ("nanos", 1)):  # its own types have no nanoseconds
+        raw(f"long-timestamp-{name}", unit)
+        raw(f"long-local-timestamp-{name}", unit)
+    LOGICAL_READERS["string-uuid"] = lambda text, *_: text
+    named = {}
+
+    def value(v, kind):
+        if isinstance(kind, list):
+            return None if v is None else value(v, next(k for k in kind if k != "null"))
+        if isinstance(kind, str):
+            return value(v, named[kind]) if kind in named else plain(v)
+        if kind["type"] in ("record", "error"):
+            return {field["name"]: value(v[field["name"]], field["type"]) for field in kind["fields"]}
+        if kind["type"] == "array":
+            return [value(element, kind["items"]) for element in v]
+        if kind["type"] == "map":
+            return [["text:" + key, value(held, kind["values"])] for key, held in v.items()]
+        if kind.get("logicalType") == "decimal":
+            return plain(v.quantize(decimal.Decimal(1).scaleb(-kind["scale"]), context=decimal.Context(prec=50)))
+        return v if isinstance(v, At) else plain(v)
+
+    with open(path, "rb") as file:
+        rows = fastavro.reader(file)
+        schema = fastavro.parse_schema(rows.writer_schema, named_schemas=named)
+        for row in rows:
+            event = value(row, schema)
+            yield {name: v for name, v in event.items() if not name.startswith("kafka_")}
+
+
 def main():
-    for row in {"pyarrow": from_pyarrow, "duckdb": from_duckdb}[sys.argv[1]](sys.argv[2]):
+    for row in {"pyarrow": from_pyarrow, "duckdb": from_duckdb, "fastavro": from_fastavro}[sys.argv[1]](sys.argv[2]):
         print(json.dumps(row))
 
 

@@ -18,7 +18,7 @@ func Python(ctx context.Context) (string, error) {
 	return filepath.Abs("../../build/readers/bin/python")
 }
 
-// TypedRows reads a file with typed columns by pyarrow or duckdb; values are tagged as package typedevents tags what it expects. For the tests of packages
+// TypedRows reads a file with typed columns by pyarrow or duckdb, or, of Avro, by fastavro; values are tagged as package typedevents tags what it expects. For the tests of packages
 // beside this one, and of this one.
 func TypedRows(ctx context.Context, reader, file string) (rows []map[string]any, err error) {
 	python, err := Python(ctx)

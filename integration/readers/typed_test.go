@@ -10,6 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/avrofile"
+	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/formatstest"
 	"github.com/penstock-io/penstock/formats/formatstest/typedevents"
 	"github.com/penstock-io/penstock/formats/jsondecoder"
@@ -19,40 +23,40 @@ import (
 	"github.com/penstock-io/penstock/integration/readers"
 )
 
-// TestTypedRows: JSON events of random schemas are, value by value, what two other readers find in the typed columns.
+// TestTypedRows: JSON events of random schemas are, value by value, what other readers find in the typed columns of Parquet, and in the datums of Avro.
 func TestTypedRows(t *testing.T) {
 	for seed := range uint64(8) {
-		g := typedevents.New(100 + seed)
-		file := filepath.Join(t.TempDir(), "typed.parquet")
-		want := writeTyped(t, g, g.Schema(int(seed%4)), file)
-		for _, reader := range []string{"pyarrow", "duckdb"} {
-			t.Run(reader+"/"+strconv.FormatUint(seed, 10), func(t *testing.T) {
-				got, err := readers.TypedRows(t.Context(), reader, file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Fatalf("rows (-want +got):\n%.3000s", diff)
-				}
-			})
+		for _, kind := range []string{"parquet", "avro"} {
+			g := typedevents.New(100 + seed)
+			file := filepath.Join(t.TempDir(), "typed."+kind)
+			want := writeTyped(t, g, kind, file, int(seed%4))
+			for _, reader := range map[string][]string{"parquet": {"pyarrow", "duckdb"}, "avro": {"fastavro"}}[kind] {
+				t.Run(reader+"/"+strconv.FormatUint(seed, 10), func(t *testing.T) {
+					got, err := readers.TypedRows(t.Context(), reader, file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Fatalf("rows (-want +got):\n%.3000s", diff)
+					}
+				})
+			}
 		}
 	}
 }
 
 // writeTyped writes a file and returns what its rows must be.
-func writeTyped(t *testing.T, g *typedevents.Generator, text []byte, file string) (want []map[string]any) {
+func writeTyped(t *testing.T, g *typedevents.Generator, kind, file string, depth int) (want []map[string]any) {
 	t.Helper()
-	s, err := schema.Parse(text)
+	s, err := schema.Parse(g.Schema(depth))
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := jsondecoder.Compile(s, jsondecoder.Options{})
+	source, err := bodies.JSON(s, jsondecoder.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := parquetfile.DefaultConfig()
-	c.PageSize, c.RowGroupSize = 8<<10, 1<<20
-	f, err := parquetfile.NewTyped(c, s, func() parquetfile.Decoder { return plan.NewDecoder() })
+	f, err := typedFormat(kind, source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,4 +70,15 @@ func writeTyped(t *testing.T, g *typedevents.Generator, text []byte, file string
 		t.Fatal(err)
 	}
 	return want
+}
+
+func typedFormat(kind string, source *bodies.Source) (formats.Format, error) {
+	if kind == "avro" {
+		c := avrofile.DefaultConfig()
+		c.BlockSize, c.Origin = 8*conf.KiB, true
+		return avrofile.NewTyped(c, source)
+	}
+	c := parquetfile.DefaultConfig()
+	c.PageSize, c.RowGroupSize = 8*conf.KiB, conf.MiB
+	return parquetfile.NewTyped(c, source)
 }

@@ -19,6 +19,15 @@ type Generator struct {
 	words    *vocabulary
 }
 
+// Schema is the Avro schema of the events.
+const Schema = `{"type":"record","name":"click","fields":[
+	{"name":"producer","type":"int"},{"name":"seq","type":"long"},{"name":"ts","type":{"type":"long","logicalType":"timestamp-millis"}},
+	{"name":"level","type":"string"},{"name":"service","type":"string"},{"name":"host","type":"string"},{"name":"trace","type":"string"},
+	{"name":"user","type":{"type":"record","name":"user","fields":[{"name":"id","type":"long"},{"name":"country","type":"string"},{"name":"premium","type":"boolean"}]}},
+	{"name":"request","type":{"type":"record","name":"request","fields":[{"name":"method","type":"string"},{"name":"path","type":"string"},
+		{"name":"status","type":"int"},{"name":"bytes","type":"long"},{"name":"latency_ms","type":"double"}]}},
+	{"name":"tags","type":{"type":"array","items":"string"}},{"name":"message","type":"string"}]}`
+
 // firstMillis is the time of the first event: 2026-01-01T00:00:00Z. Events are a few milliseconds apart.
 const firstMillis = 1767225600000
 

@@ -1,0 +1,118 @@
+// Package bodies says what the bodies of events are, and turns them into rows of a schema: the part of a format's configuration and the decoders that every
+// format with a schema shares.
+package bodies
+
+import (
+	"fmt"
+
+	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/avrodecoder"
+	"github.com/penstock-io/penstock/formats/jsondecoder"
+	"github.com/penstock-io/penstock/formats/schema"
+)
+
+// Config is what a format's block says of events. Formats embed it.
+type Config struct {
+	Schema        conf.FileRef `yaml:"schema"         doc:"An Avro schema (.avsc), a record: its fields become the columns. Without it the columns are key, body and headers as they are."`
+	Events        string       `yaml:"events"         conf:"enum=json|avro" doc:"With a schema: what events are, JSON objects or Avro datums that were written with this schema."`
+	UnknownFields string       `yaml:"unknown_fields" conf:"enum=ignore|refuse" doc:"With JSON events: what happens to fields that the schema does not have; refused events are dead letters."`
+}
+
+// DefaultConfig is events as they are, and JSON once there is a schema.
+func DefaultConfig() Config { return Config{Events: "json", UnknownFields: "ignore"} }
+
+// Check reports what does not agree. columns is the format's own check of the schema; keys are the format's that mean nothing without one. Called by the
+// Validate of a format's configuration.
+func (c *Config) Check(r *conf.Report, columns func(*schema.Schema) error, keys ...string) {
+	if c.Schema.IsZero() {
+		for _, key := range append([]string{"events", "unknown_fields"}, keys...) {
+			if r.Written(key) {
+				r.Errorf(key, "without a schema, the columns are key, body and headers as they are").Fixf("leave %s out, or write schema: file:NAME.avsc", key)
+			}
+		}
+		return
+	}
+	if c.Events == "avro" && r.Written("unknown_fields") {
+		r.Errorf("unknown_fields", "an Avro datum has the fields of its schema, and no others").Fixf("leave unknown_fields out")
+	}
+	_, s, err := c.load()
+	if err == nil {
+		err = columns(s)
+	}
+	if err != nil {
+		r.Errorf("schema", "%v", err).Fixf("see the Avro specification, \"Schema Declaration\"; conf/examples/clicks.avsc is an example")
+	}
+}
+
+func (c *Config) load() (path string, s *schema.Schema, err error) {
+	if path, err = c.Schema.Path(); err != nil {
+		return "", nil, err
+	}
+	s, err = schema.Load(path)
+	return path, s, err
+}
+
+// Decoder makes a row of an event's body. Called by one goroutine at a time. The row is valid until the next call and may point into the body. A
+// *formats.RecordError means that the event does not fit the schema; any other error that this cannot be told now.
+type Decoder interface {
+	Decode(body []byte) (*schema.Row, error)
+}
+
+// Source is a schema, and decoders of events into it.
+type Source struct {
+	Schema *schema.Schema
+	// New returns a decoder. Safe for concurrent use.
+	New func() Decoder
+	// Datums says that bodies are datums of the schema already.
+	Datums bool
+}
+
+// Open compiles the decoders; nil without a schema. Errors name the file.
+func Open(c Config) (*Source, error) {
+	if c.Schema.IsZero() {
+		return nil, nil //nolint:nilnil // a format without a schema is the default
+	}
+	path, s, err := c.load()
+	if err != nil {
+		return nil, fmt.Errorf("format.schema: %w", err)
+	}
+	if c.Events == "avro" {
+		return Datums(s), nil
+	}
+	source, err := JSON(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse"})
+	if err != nil {
+		return nil, fmt.Errorf("format.schema: %s: %w", path, err)
+	}
+	return source, nil
+}
+
+// JSON is the source of JSON objects.
+func JSON(s *schema.Schema, o jsondecoder.Options) (*Source, error) {
+	plan, err := jsondecoder.Compile(s, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }}, nil
+}
+
+// Datums is the source of Avro datums that were written with the schema.
+func Datums(s *schema.Schema) *Source {
+	plan := avrodecoder.Compile(s)
+	return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }, Datums: true}
+}
+
+// certain is a decoder that needs nothing but the event.
+type certain struct {
+	decoder interface {
+		Decode(body []byte) (*schema.Row, *formats.RecordError)
+	}
+}
+
+func (c certain) Decode(body []byte) (*schema.Row, error) {
+	row, refused := c.decoder.Decode(body)
+	if refused != nil {
+		return nil, refused
+	}
+	return row, nil
+}
