@@ -93,22 +93,89 @@ func (d *Decoder) value(n *node, rep uint8) *formats.RecordError {
 		case branch != 0 && branch != 1:
 			return d.invalid("a union of two has no branch " + strconv.FormatInt(branch, 10))
 		case (branch == 1) == n.typ.NullLast:
-			d.absent(n, rep, n.def-1)
-			return nil
+			return d.null(n, rep)
 		}
 	}
-	switch n.kind {
+	switch n.typ.Kind {
+	case schema.Union:
+		return d.union(n, rep)
 	case schema.Record:
-		for i, f := range n.fields {
-			if why := d.value(f, rep); why != nil {
-				return within("."+n.typ.Fields[i].Name, why)
-			}
-		}
-		return nil
+		return d.record(n, rep)
 	case schema.Array, schema.Map:
 		return d.blocks(n, rep)
+	case schema.Null: // in a list that is passed over
+		return nil
 	default:
 		return d.scalar(n, rep)
+	}
+}
+
+// null is one that was written.
+func (d *Decoder) null(n *node, rep uint8) *formats.RecordError {
+	if !n.nullable && n.column != nil {
+		return &formats.RecordError{Code: "wrong_type", Detail: "a null, and the column is " + describe(n.column)}
+	}
+	d.absent(n, rep, n.def-1)
+	return nil
+}
+
+// union is one that was not of null and one other type.
+func (d *Decoder) union(n *node, rep uint8) *formats.RecordError {
+	branch, why := d.long()
+	switch {
+	case why != nil:
+		return why
+	case branch < 0 || branch >= int64(len(n.branches)):
+		return d.invalid(fmt.Sprintf("a union of %d has no branch %d", len(n.branches), branch))
+	case n.branches[branch].misfit != "":
+		return &formats.RecordError{Code: "wrong_type", Detail: n.branches[branch].misfit}
+	case n.branches[branch].kind == schema.Null:
+		return d.null(n, rep)
+	default:
+		return d.value(n.branches[branch], rep)
+	}
+}
+
+func (d *Decoder) record(n *node, rep uint8) *formats.RecordError {
+	for i, f := range n.fields {
+		if f.column == nil {
+			if why := d.pass(f); why != nil {
+				return within("."+n.typ.Fields[i].Name, why)
+			}
+			continue
+		}
+		if why := d.value(f, rep); why != nil {
+			return within("."+n.typ.Fields[i].Name, why)
+		}
+	}
+	for i := range n.missing {
+		d.missing(&n.missing[i], rep)
+	}
+	return nil
+}
+
+// pass reads what no column is for.
+func (d *Decoder) pass(n *node) *formats.RecordError {
+	was := d.skim
+	d.skim = true
+	why := d.value(n, 0)
+	d.skim = was
+	return why
+}
+
+// missing has the cells of a field that was not written.
+func (d *Decoder) missing(m *missing, rep uint8) {
+	for i := m.from; i < m.to; i++ {
+		if m.fallback == nil {
+			d.put(i, schema.Cell{Rep: rep, Def: m.def})
+			continue
+		}
+		for j, cell := range m.fallback[i-m.from] {
+			if j == 0 {
+				cell.Rep = rep // the others go on in lists of the default's own
+			}
+			d.put(i, cell)
+		}
 	}
 }
 
@@ -165,7 +232,7 @@ func (d *Decoder) blockCount() (int, *formats.RecordError) {
 }
 
 func (d *Decoder) element(n *node, rep uint8, index int) *formats.RecordError {
-	if n.kind == schema.Array {
+	if n.typ.Kind == schema.Array {
 		return d.nth(n, rep, index)
 	}
 	key, why := d.text()
@@ -235,8 +302,10 @@ func (d *Decoder) scalar(n *node, rep uint8) *formats.RecordError {
 	cell := schema.Cell{Rep: rep, Def: n.def}
 	var why *formats.RecordError
 	switch n.kind {
-	case schema.Boolean, schema.Float, schema.Double:
+	case schema.Boolean:
 		cell.Int, why = d.plain(n.kind)
+	case schema.Float, schema.Double:
+		cell.Int, why = d.float(base(n.typ), n.kind)
 	case schema.Bytes:
 		cell.Bytes, why = d.lengthy()
 	case schema.Fixed:
@@ -244,13 +313,13 @@ func (d *Decoder) scalar(n *node, rep uint8) *formats.RecordError {
 	case schema.String:
 		cell.Bytes, why = d.text()
 	case schema.Enum:
-		cell.Bytes, why = d.symbol(n.typ)
+		cell.Bytes, why = d.symbol(n)
 	case schema.UUID:
 		cell.Bytes, why = d.uuid()
 	case schema.Decimal:
 		cell.Bytes, why = d.decimal(n)
 	default:
-		cell.Int, why = d.integer(n.kind)
+		cell.Int, why = d.integer(base(n.typ), n.kind)
 	}
 	if why != nil {
 		return why
@@ -263,6 +332,22 @@ func (d *Decoder) put(leaf int, cell schema.Cell) {
 	if !d.skim {
 		d.row.Columns[leaf] = append(d.row.Columns[leaf], cell)
 	}
+}
+
+// float reads a number that becomes a float or a double.
+func (d *Decoder) float(wire, k schema.Kind) (int64, *formats.RecordError) {
+	switch {
+	case wire == k:
+		return d.plain(k)
+	case wire == schema.Float:
+		v, why := d.plain(wire)
+		return int64(math.Float64bits(float64(math.Float32frombits(uint32(v))))), why
+	}
+	v, why := d.integer(wire, wire)
+	if k == schema.Float {
+		return int64(math.Float32bits(float32(v))), why
+	}
+	return int64(math.Float64bits(float64(v))), why
 }
 
 // plain reads what has the same length always.
@@ -292,9 +377,9 @@ func (d *Decoder) plain(k schema.Kind) (int64, *formats.RecordError) {
 }
 
 // integer reads all that is a number in the column.
-func (d *Decoder) integer(k schema.Kind) (int64, *formats.RecordError) {
+func (d *Decoder) integer(wire, k schema.Kind) (int64, *formats.RecordError) {
 	read := d.long
-	if k == schema.Int || k == schema.Date || k == schema.TimeMillis {
+	if wire == schema.Int {
 		read = d.int
 	}
 	v, why := read()
@@ -302,9 +387,10 @@ func (d *Decoder) integer(k schema.Kind) (int64, *formats.RecordError) {
 		return 0, why
 	}
 	lowest, highest := int64(math.MinInt64), int64(math.MaxInt64)
-	switch k {
-	case schema.Int, schema.Date:
+	if wire == schema.Int {
 		lowest, highest = math.MinInt32, math.MaxInt32
+	}
+	switch k {
 	case schema.TimeMillis:
 		lowest, highest = 0, 24*60*60*1_000-1
 	case schema.TimeMicros:
@@ -317,13 +403,17 @@ func (d *Decoder) integer(k schema.Kind) (int64, *formats.RecordError) {
 	return v, nil
 }
 
-func (d *Decoder) symbol(t *schema.Type) ([]byte, *formats.RecordError) {
+func (d *Decoder) symbol(n *node) ([]byte, *formats.RecordError) {
+	t := n.typ
 	v, why := d.int()
 	if why != nil {
 		return nil, why
 	}
 	if v < 0 || v >= int64(len(t.Symbols)) {
 		return nil, &formats.RecordError{Code: "bad_value", Detail: fmt.Sprintf("the enum has %d symbols, and none with the number %d", len(t.Symbols), v)}
+	}
+	if !n.symbols[v] {
+		return nil, &formats.RecordError{Code: "bad_value", Detail: fmt.Sprintf("the writer's symbol %s is none of the column's", t.Symbols[v])}
 	}
 	from := len(d.row.Scratch)
 	d.row.Scratch = append(d.row.Scratch, t.Symbols[v]...)
@@ -343,6 +433,14 @@ func (d *Decoder) uuid() ([]byte, *formats.RecordError) {
 	return d.row.Scratch[from:], nil
 }
 
+// digits is the precision of the column.
+func (n *node) digits() int {
+	if n.column != nil {
+		return n.column.Precision
+	}
+	return n.typ.Precision
+}
+
 // decimal brings a two's complement of any length to that of the column.
 func (d *Decoder) decimal(n *node) ([]byte, *formats.RecordError) {
 	var b []byte
@@ -357,12 +455,12 @@ func (d *Decoder) decimal(n *node) ([]byte, *formats.RecordError) {
 	}
 	v, fits := fromTwosComplement(b)
 	if !fits || !v.magnitude().less(n.limit) {
-		return nil, &formats.RecordError{Code: "out_of_range", Detail: fmt.Sprintf("the number has more than %d digits", n.typ.Precision)}
+		return nil, &formats.RecordError{Code: "out_of_range", Detail: fmt.Sprintf("the number has more than %d digits", n.digits())}
 	}
 	from := len(d.row.Scratch)
 	var all [16]byte
 	binary.BigEndian.PutUint64(all[:8], v.hi)
 	binary.BigEndian.PutUint64(all[8:], v.lo)
-	d.row.Scratch = append(d.row.Scratch, all[16-schema.DecimalSize(n.typ.Precision):]...)
+	d.row.Scratch = append(d.row.Scratch, all[16-schema.DecimalSize(n.digits()):]...)
 	return d.row.Scratch[from:], nil
 }

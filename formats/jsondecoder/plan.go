@@ -56,6 +56,27 @@ func Compile(s *schema.Schema, o Options) (*Plan, error) {
 	return p, nil
 }
 
+// Defaults returns the cells of each field's default, by its path (".user.tags", ".list[].id"): one slice for each leaf of the field, the first cell without its
+// repetition level.
+func (p *Plan) Defaults() map[string][][]schema.Cell {
+	all := map[string][][]schema.Cell{}
+	p.root.collect("", all)
+	return all
+}
+
+func (n *node) collect(path string, all map[string][][]schema.Cell) {
+	for i := range n.fields {
+		f := &n.fields[i]
+		f.node.collect(path+"."+f.name, all)
+		if f.fallback != nil {
+			all[path+"."+f.name] = f.fallback
+		}
+	}
+	if n.items != nil {
+		n.items.collect(path+"[]", all)
+	}
+}
+
 // compiler numbers leaves and records as schema.New does: depth first.
 type compiler struct {
 	plan *Plan

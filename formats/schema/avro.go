@@ -14,19 +14,10 @@ import (
 // other type have columns; a type that contains itself has none. An unknown logical type is ignored, as the specification asks. Errors name the
 // place: `fields[3] "user": fields[0] "id": …`.
 func Parse(text []byte) (*Schema, error) {
-	var v any
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
-		return nil, syntax(text, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("parse Avro schema: something follows the schema at byte %d", d.InputOffset())
-	}
 	p := parser{named: map[string]*Type{}}
-	root, err := p.parse(v, "")
+	root, err := p.text(text)
 	if err != nil {
-		return nil, fmt.Errorf("parse Avro schema: %w", err)
+		return nil, err
 	}
 	if root.Kind != Record || root.Nullable {
 		return nil, fmt.Errorf("parse Avro schema: the top is %s, and must be a record: its fields are the columns", root.Kind)
@@ -36,6 +27,35 @@ func Parse(text []byte) (*Schema, error) {
 		return nil, fmt.Errorf("parse Avro schema: %w", err)
 	}
 	return s, nil
+}
+
+// ParseWriter reads the schema with which datums were written: of it only what a reader's schema asks for is needed, so unions may be of anything, and mistakes in
+// logical types are overlooked, as Avro has it. It may refer to named types in refers, which may refer to those before them. A type that contains itself is refused.
+func ParseWriter(text []byte, refers ...[]byte) (*Type, error) {
+	p := parser{named: map[string]*Type{}, writer: true}
+	for _, r := range refers {
+		if _, err := p.text(r); err != nil {
+			return nil, fmt.Errorf("a schema that is referred to: %w", err)
+		}
+	}
+	return p.text(text)
+}
+
+func (p *parser) text(text []byte) (*Type, error) {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return nil, syntax(text, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("parse Avro schema: something follows the schema at byte %d", d.InputOffset())
+	}
+	t, err := p.parse(v, "")
+	if err != nil {
+		return nil, fmt.Errorf("parse Avro schema: %w", err)
+	}
+	return t, nil
 }
 
 // maxText is more than any schema written by people or programs has.
@@ -76,8 +96,9 @@ func syntax(text []byte, err error) error {
 
 // parser knows the named types that came before. One that is being parsed has a nil entry.
 type parser struct {
-	named map[string]*Type
-	depth int
+	named  map[string]*Type
+	depth  int
+	writer bool // see ParseWriter
 }
 
 const maxDepth = 64 // of types in each other
@@ -113,6 +134,9 @@ func (p *parser) byName(name, namespace string) (*Type, error) {
 	if k, ok := primitive(name); ok {
 		return &Type{Kind: k}, nil
 	}
+	if name == "null" && p.writer {
+		return &Type{Kind: Null}, nil
+	}
 	if name == "null" {
 		return nil, errors.New("null alone has no column: write a union, [\"null\", TYPE]")
 	}
@@ -136,6 +160,9 @@ func fullName(name, namespace string) string {
 }
 
 func (p *parser) union(branches []any, namespace string) (*Type, error) {
+	if p.writer {
+		return p.anyUnion(branches, namespace)
+	}
 	var other *Type
 	null := 0
 	for i, b := range branches {
@@ -162,6 +189,28 @@ func (p *parser) union(branches []any, namespace string) (*Type, error) {
 	return other, nil
 }
 
+// anyUnion is a union of a writer: that of null and one other type as above, and any else as it is.
+func (p *parser) anyUnion(branches []any, namespace string) (*Type, error) {
+	u := &Type{Kind: Union}
+	for i, b := range branches {
+		t, err := p.parse(b, namespace)
+		if err != nil {
+			return nil, fmt.Errorf("union[%d]: %w", i, err)
+		}
+		u.Branches = append(u.Branches, t)
+	}
+	if len(u.Branches) != 2 {
+		return u, nil
+	}
+	for i, t := range u.Branches {
+		if other := u.Branches[1-i]; t.Kind == Null && other.Kind != Null && other.Kind != Union {
+			other.Nullable, other.NullLast = true, i == 1
+			return other, nil
+		}
+	}
+	return u, nil
+}
+
 func (p *parser) object(o map[string]any, namespace string) (*Type, error) {
 	name, ok := o["type"].(string)
 	if !ok {
@@ -186,7 +235,18 @@ func (p *parser) object(o map[string]any, namespace string) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, logical(t, o)
+	return t, p.logical(t, o)
+}
+
+// logical applies a logical type; one that does not fit is a mistake in a schema of ours, and overlooked in a writer's.
+func (p *parser) logical(t *Type, o map[string]any) error {
+	plain := *t
+	err := logical(t, o)
+	if err != nil && p.writer {
+		*t = plain
+		return nil
+	}
+	return err
 }
 
 func (p *parser) repeated(o map[string]any, namespace string, k Kind, key string) (*Type, error) {
@@ -244,7 +304,7 @@ func (p *parser) record(o map[string]any, namespace string) (*Type, error) {
 		return nil, err
 	}
 	fields, ok := o["fields"].([]any)
-	if !ok || len(fields) == 0 {
+	if !ok || len(fields) == 0 && !p.writer {
 		return nil, fmt.Errorf("record %q: it needs \"fields\", at least one: Parquet has no group without columns", full)
 	}
 	t := &Type{Kind: Record, Name: full}
@@ -303,7 +363,7 @@ func (p *parser) field(v any, namespace string) (Field, error) {
 // fieldType is the type of a field. {"name": "at", "type": "long", "logicalType": …} is a mistake that is often made: Avro ignores the logical type
 // there, and so would the file hold plain numbers.
 func (p *parser) fieldType(o map[string]any, namespace string) (*Type, error) {
-	if l, ok := o["logicalType"]; ok {
+	if l, ok := o["logicalType"]; ok && !p.writer {
 		return nil, fmt.Errorf("\"logicalType\" stands beside the type and would be ignored: write {\"type\": %q, \"logicalType\": %q} as the type", o["type"], l)
 	}
 	return p.parse(o["type"], namespace)
@@ -344,7 +404,7 @@ func (p *parser) fixed(o map[string]any, namespace string) (*Type, error) {
 		return nil, fmt.Errorf("fixed %q: \"size\" must be 1 to %d bytes, not %v", full, maxFixed, o["size"])
 	}
 	t := &Type{Kind: Fixed, Name: full, Size: size}
-	if err := logical(t, o); err != nil {
+	if err := p.logical(t, o); err != nil {
 		return nil, fmt.Errorf("fixed %q: %w", full, err)
 	}
 	p.keep(t)

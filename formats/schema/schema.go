@@ -32,6 +32,8 @@ const (
 	Record               // Fields
 	Array                // of Items
 	Map                  // of strings to Items
+	Null                 // of writers only, see ParseWriter
+	Union                // of writers only: one of Branches
 )
 
 // names are Avro's, for messages and fingerprints.
@@ -40,7 +42,7 @@ func (k Kind) String() string {
 		Boolean: "boolean", Int: "int", Long: "long", Float: "float", Double: "double", String: "string", Bytes: "bytes", Fixed: "fixed",
 		Enum: "enum", Decimal: "decimal", UUID: "uuid", Date: "date", TimeMillis: "time-millis", TimeMicros: "time-micros",
 		TimestampMillis: "timestamp-millis", TimestampMicros: "timestamp-micros", TimestampNanos: "timestamp-nanos",
-		Record: "record", Array: "array", Map: "map",
+		Record: "record", Array: "array", Map: "map", Null: "null", Union: "union",
 	}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]
@@ -57,6 +59,7 @@ type Type struct {
 	Name      string   // full name of a record, enum or fixed
 	Fields    []Field  // Record
 	Items     *Type    // Array, Map
+	Branches  []*Type  // Union
 	Symbols   []string // Enum
 	Size      int      // Fixed: bytes
 	Precision int      // Decimal: digits, 1 to 38
