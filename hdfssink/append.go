@@ -87,13 +87,15 @@ func (d *drain) gap(g ingest.Gap) {
 
 // appendEvent puts one event into its bucket's file, or into the dead letters. An error is that of a file, and final for it.
 func (d *drain) appendEvent(e *ingest.Event) error {
-	b, why := d.router.route(e)
-	if why != nil {
-		return d.reject(e, why)
+	b, err := d.router.route(e)
+	if err != nil {
+		if why, ok := errors.AsType[*formats.RecordError](err); ok {
+			return d.reject(e, why)
+		}
+		return fmt.Errorf("find the time of %s@%d: %w", d.part, e.Offset, err)
 	}
 	f := b.file
 	if f == nil {
-		var err error
 		if f, err = d.openBucket(b); err != nil {
 			return err
 		}

@@ -6,14 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/ingest"
 )
 
 // FieldTime finds the time in an event's body, in Unix milliseconds. Used by one goroutine; it keeps no reference to the body. A RecordError
-// makes the event a dead letter.
+// makes the event a dead letter; any other error is that the time cannot be told now, and ends the drain, which is tried again.
 type FieldTime interface {
-	Millis(body []byte) (int64, *formats.RecordError)
+	Millis(body []byte) (int64, error)
 }
 
 // eventClock reads the time that decides an event's bucket.
@@ -34,15 +33,15 @@ func (c *eventClock) tick(now time.Time) {
 	c.lo, c.hi = c.min.at(now, -1<<62), c.max.at(now, 1<<62)
 }
 
-func (c *eventClock) at(e *ingest.Event) (int64, *formats.RecordError) {
+func (c *eventClock) at(e *ingest.Event) (int64, error) {
 	ms := e.Timestamp
 	switch {
 	case c.arrival:
 		return c.now, nil
 	case c.field != nil:
-		var why *formats.RecordError
-		if ms, why = c.field.Millis(e.Body); why != nil {
-			return 0, why
+		var err error
+		if ms, err = c.field.Millis(e.Body); err != nil {
+			return 0, err
 		}
 	case c.header != "":
 		v, ok := e.Headers.Get(c.header)

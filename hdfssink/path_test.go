@@ -170,7 +170,7 @@ func TestWindowEnds(t *testing.T) {
 // fieldTime takes a whole body for the time.
 type fieldTime struct{}
 
-func (fieldTime) Millis(body []byte) (int64, *formats.RecordError) {
+func (fieldTime) Millis(body []byte) (int64, error) {
 	ms, ok := parseMillis(body)
 	if !ok {
 		return 0, &formats.RecordError{Code: "missing_field", Path: "$.at", Detail: "it is not there"}

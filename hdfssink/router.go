@@ -54,11 +54,11 @@ func newRouter(t *pathTemplate, clock eventClock, segments []segment) *router {
 	return r
 }
 
-// route returns the event's bucket, or why it can have none.
-func (r *router) route(e *ingest.Event) (*bucket, *formats.RecordError) {
-	c, why := r.cell(e)
-	if why != nil {
-		return nil, why
+// route returns the event's bucket. A *formats.RecordError says why it can have none; any other error that this cannot be told now.
+func (r *router) route(e *ingest.Event) (*bucket, error) {
+	c, err := r.cell(e)
+	if err != nil {
+		return nil, err
 	}
 	if r.timeOnly && c.only != nil && !c.only.forgotten {
 		return c.only, nil
@@ -87,12 +87,12 @@ func (r *router) forget(b *bucket) {
 	b.forgotten = true
 }
 
-func (r *router) cell(e *ingest.Event) (*cell, *formats.RecordError) {
+func (r *router) cell(e *ingest.Event) (*cell, error) {
 	var ms int64
 	if r.t.usesTime() {
-		var why *formats.RecordError
-		if ms, why = r.clock.at(e); why != nil {
-			return nil, why
+		var err error
+		if ms, err = r.clock.at(e); err != nil {
+			return nil, err
 		}
 	}
 	if c := r.last; c != nil && ms >= c.first && ms < c.next {

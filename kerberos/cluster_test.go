@@ -4,10 +4,13 @@ package kerberos_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -136,5 +139,48 @@ func TestKafkaBroker(t *testing.T) {
 				t.Errorf("QOP = %v, want auth", m.QOP())
 			}
 		})
+	}
+}
+
+// TestNegotiate: a web server of Java's takes the token, knows who comes, and sends others away.
+func TestNegotiate(t *testing.T) {
+	pem, err := os.ReadFile(clusterFile(t, "tls/ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	get := func(authorization string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://localhost:9871/webhdfs/v1/?op=GETHOMEDIRECTORY", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if authorization != "" {
+			req.Header.Set("Authorization", authorization)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(body)
+	}
+	token, err := kerberos.Negotiate(t.Context(), clusterLogin(t), "LOCALHOST.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, body := get("Negotiate " + token); code != http.StatusOK || body != `{"Path":"/user/ingest"}` {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, _ := get(""); code != http.StatusUnauthorized {
+		t.Errorf("nobody gets %d", code)
+	}
+	if code, body := get("Negotiate " + token); code == http.StatusOK {
+		t.Errorf("the token is taken twice: %s", body)
 	}
 }

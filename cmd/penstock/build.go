@@ -12,12 +12,12 @@ import (
 
 	"github.com/penstock-io/penstock/brokerlink"
 	"github.com/penstock-io/penstock/conf"
-	"github.com/penstock-io/penstock/formats/jsondecoder"
 	"github.com/penstock-io/penstock/hdfssink"
 	"github.com/penstock-io/penstock/hdfssink/commitlog"
 	"github.com/penstock-io/penstock/hdfssink/dfs"
 	"github.com/penstock-io/penstock/ingest/agent"
 	"github.com/penstock-io/penstock/kerberos"
+	"github.com/penstock-io/penstock/registry"
 )
 
 // settings are what a plant needs beside its configuration.
@@ -46,6 +46,7 @@ type line struct {
 	sinkConfig            *hdfssink.Config
 	channel               *brokerlink.Channel
 	sink                  *hdfssink.Sink
+	check                 func(context.Context) (string, error) // asks for what the decoders need; nil: nothing
 	fs                    dfs.FS
 }
 
@@ -95,7 +96,7 @@ func (p *plant) addLine(ctx context.Context, s *conf.Component) error {
 	if l.fs, err = p.fileSystem(ctx, sc); err != nil {
 		return err
 	}
-	if l.sink, err = p.newSink(s.Name, sc, l.fs); err != nil {
+	if err = p.addSink(&l); err != nil {
 		return err
 	}
 	for _, c := range p.doc.Channels {
@@ -113,25 +114,39 @@ func (p *plant) addLine(ctx context.Context, s *conf.Component) error {
 	return nil
 }
 
-func (p *plant) newSink(name string, c *hdfssink.Config, fs dfs.FS) (*hdfssink.Sink, error) {
-	format, dead, err := newFormat(c.Format)
+func (p *plant) addSink(l *line) error {
+	c := l.sinkConfig
+	m, err := newFormat(c.Format, registry.Options{Kerberos: p.credential, Logger: p.log.With("sink", l.sinkName)})
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if m.source != nil {
+		l.check = m.source.Check
 	}
 	o := hdfssink.Options{
-		Name: name, FS: fs, Format: format, DeadLetters: dead, Owner: p.owner, Budget: p.budget, Logger: p.log, Arguments: p.arguments(),
+		Name: l.sinkName, FS: l.fs, Format: m.format, DeadLetters: m.deadLetters, Owner: p.owner, Budget: p.budget, Logger: p.log, Arguments: p.arguments(),
 	}
 	if p.metrics != nil {
 		o.Registerer = p.metrics
 	}
 	if names := c.EventTime.Field(); len(names) > 0 {
-		m, err := jsondecoder.NewMoments(names, c.EventTime.Unit)
+		moment, err := m.source.Moments(names, c.EventTime.Unit)
 		if err != nil {
-			return nil, withCode(exitConfig, fmt.Errorf("event_time.from: %w", err))
+			return withCode(exitConfig, fmt.Errorf("event_time.from: %w", err))
 		}
-		o.NewFieldTime = func() hdfssink.FieldTime { return m.NewMoment() }
+		o.NewFieldTime = func() hdfssink.FieldTime { return moment() }
 	}
-	return hdfssink.New(*c, o)
+	l.sink, err = hdfssink.New(*c, o)
+	return err
+}
+
+// credential finds an identity of the configuration.
+func (p *plant) credential(name string) (kerberos.Credential, error) {
+	l, ok := p.logins[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no identity kerberos.%s", name)
+	}
+	return l, nil
 }
 
 func (p *plant) newChannel(name, sink string, c brokerlink.Config) (*brokerlink.Channel, error) {
@@ -140,14 +155,7 @@ func (p *plant) newChannel(name, sink string, c brokerlink.Config) (*brokerlink.
 		instance = p.instance + "-" + sink
 	}
 	o := brokerlink.Options{
-		Name: name, Instance: instance, Logger: p.log.With("channel", name),
-		Kerberos: func(name string) (kerberos.Credential, error) {
-			l, ok := p.logins[name]
-			if !ok {
-				return nil, fmt.Errorf("there is no identity kerberos.%s", name)
-			}
-			return l, nil
-		},
+		Name: name, Instance: instance, Logger: p.log.With("channel", name), Kerberos: p.credential,
 	}
 	if p.metrics != nil {
 		o.Registerer = p.metrics

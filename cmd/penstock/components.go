@@ -7,13 +7,15 @@ import (
 	"github.com/penstock-io/penstock/conf"
 	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/formats/avrofile"
+	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/parquetfile"
 	"github.com/penstock-io/penstock/formats/textfile"
 	"github.com/penstock-io/penstock/hdfssink"
+	"github.com/penstock-io/penstock/registry"
 )
 
-// registry is every kind of component that a configuration may name.
-func registry() conf.Registry {
+// kinds is every kind of component that a configuration may name.
+func kinds() conf.Registry {
 	topic := conf.KindOf("kafka-topic", "Existing Kafka topics: nothing is copied, the topic is the channel.", brokerlink.DefaultConfig)
 	topic.NoPut = true
 	topic.FedElsewhere = true
@@ -42,26 +44,46 @@ func kafkaSource(name string) conf.Moved {
 	}
 }
 
-// newFormat makes the format that a sink's `format:` chose, and the one for its dead letters.
-func newFormat(c conf.Choice) (format, deadLetters formats.Format, err error) {
-	deadLetters, err = parquetfile.DeadLetters(parquetfile.DefaultConfig())
-	if err != nil {
-		return nil, nil, fmt.Errorf("make the format of dead letters: %w", err)
-	}
+// made is what a sink's `format:` chose.
+type made struct {
+	format      formats.Format
+	deadLetters formats.Format
+	source      *bodies.Source // of rows; nil: events are not decoded
+}
+
+// newFormat makes it. Nothing is asked of the network.
+func newFormat(c conf.Choice, o registry.Options) (m made, err error) {
 	switch f := c.Config.(type) {
 	case *parquetfile.Config:
 		f.Version = thisVersion().Version
-		format, err = parquetfile.New(*f)
+		if m.source, err = bodies.Open(f.Config, o); err != nil {
+			break
+		}
+		if m.source == nil {
+			m.format, err = parquetfile.New(*f)
+		} else {
+			m.format, err = parquetfile.NewTyped(*f, m.source)
+		}
 	case *avrofile.Config:
 		f.Version = thisVersion().Version
-		format, err = avrofile.New(*f)
+		if m.source, err = bodies.Open(f.Config, o); err != nil {
+			break
+		}
+		if m.source == nil {
+			m.format, err = avrofile.New(*f)
+		} else {
+			m.format, err = avrofile.NewTyped(*f, m.source)
+		}
 	case *textfile.Config:
-		format, err = textfile.New(*f)
+		m.format, err = textfile.New(*f)
 	default:
 		err = fmt.Errorf("format type %q has no constructor", c.Type)
 	}
 	if err != nil {
-		return nil, nil, withCode(exitConfig, err)
+		return made{}, withCode(exitConfig, err)
 	}
-	return format, deadLetters, nil
+	if m.deadLetters, err = parquetfile.DeadLetters(parquetfile.DefaultConfig()); err != nil {
+		return made{}, fmt.Errorf("make the format of dead letters: %w", err)
+	}
+	return m, nil
 }

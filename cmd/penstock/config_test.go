@@ -88,7 +88,7 @@ func TestConfigErrors(t *testing.T) {
 		if strings.Count(base, c.old) < 1 {
 			t.Fatalf("%s: base does not hold %q", c.name, c.old)
 		}
-		_, err := conf.Parse("clicks.yaml", []byte(strings.Replace(base, c.old, c.new, 1)), registry())
+		_, err := conf.Parse("clicks.yaml", []byte(strings.Replace(base, c.old, c.new, 1)), kinds())
 		var invalid *conf.Error
 		if !errors.As(err, &invalid) {
 			t.Errorf("%s: accepted, or not a conf.Error: %v", c.name, err)
@@ -103,7 +103,7 @@ func TestConfigErrors(t *testing.T) {
 }
 
 func TestBaseIsValid(t *testing.T) {
-	if _, err := conf.Parse("clicks.yaml", []byte(base), registry()); err != nil {
+	if _, err := conf.Parse("clicks.yaml", []byte(base), kinds()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -52,7 +52,7 @@ func readme(t *testing.T) []byte {
 
 func TestExamplesAreValid(t *testing.T) {
 	for name, text := range examples(t) {
-		doc, err := conf.Parse(name, text, registry())
+		doc, err := conf.Parse(name, text, kinds())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

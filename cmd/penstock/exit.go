@@ -12,6 +12,7 @@ import (
 	"github.com/penstock-io/penstock/hdfssink/dfs"
 	"github.com/penstock-io/penstock/ingest"
 	"github.com/penstock-io/penstock/kerberos"
+	"github.com/penstock-io/penstock/registry"
 )
 
 // Exit codes, from sysexits where one fits; the help of the root command says what each means.
@@ -64,7 +65,7 @@ func codeOf(err error) int {
 		return exitCannotWrite
 	case is(ingest.ErrFenced, syscall.EADDRINUSE), brokerlink.Replaced(err):
 		return exitBusy
-	case errors.As(err, &missing), is(dfs.ErrUnavailable, brokerlink.ErrNoBroker, context.DeadlineExceeded):
+	case errors.As(err, &missing), is(dfs.ErrUnavailable, brokerlink.ErrNoBroker, registry.ErrNoAnswer, context.DeadlineExceeded):
 		return exitUnavailable
 	}
 	return exitFailure

@@ -120,7 +120,7 @@ func limitMemory(doc *conf.Document) {
 
 // loadConfig reads a configuration; the error that says what is wrong with it shows the places.
 func loadConfig(path string) (*conf.Document, error) {
-	doc, err := conf.Load(path, registry())
+	doc, err := conf.Load(path, kinds())
 	if invalid, ok := errors.AsType[*conf.Error](err); ok {
 		return nil, withCode(exitConfig, fmt.Errorf("the configuration is invalid, nothing was started\n%s", invalid.Long()))
 	}

@@ -11,7 +11,7 @@ func schemaCommand() *cobra.Command {
 		Example: "  penstock schema > penstock.schema.json\n  # first line of a configuration: # yaml-language-server: $schema=penstock.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := registry().Schema()
+			s, err := kinds().Schema()
 			if err != nil {
 				return err
 			}

@@ -113,7 +113,7 @@ func TestWatch(t *testing.T) {
 
 // TestMetricNames: dashboards and alerts find everything under one prefix.
 func TestMetricNames(t *testing.T) {
-	doc, err := conf.Load("../../conf/examples/local-text.yaml", registry())
+	doc, err := conf.Load("../../conf/examples/local-text.yaml", kinds())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/penstock-io/penstock/conf"
 	"github.com/penstock-io/penstock/hdfssink"
+	"github.com/penstock-io/penstock/registry"
 )
 
 func validateCommand() *cobra.Command {
@@ -66,7 +67,7 @@ type step struct {
 }
 
 func (v *validation) run(ctx context.Context) error {
-	doc, err := conf.Load(v.config, registry())
+	doc, err := conf.Load(v.config, kinds())
 	var invalid *conf.Error
 	switch {
 	case errors.As(err, &invalid):
@@ -107,7 +108,13 @@ func checkFormats(doc *conf.Document) error {
 	var all []error
 	for _, s := range doc.Sinks {
 		if c, ok := s.Config.(*hdfssink.Config); ok {
-			if _, _, err := newFormat(c.Format); err != nil {
+			m, err := newFormat(c.Format, registry.Options{})
+			if names := c.EventTime.Field(); err == nil && len(names) > 0 {
+				if _, err = m.source.Moments(names, c.EventTime.Unit); err != nil {
+					err = fmt.Errorf("event_time.from: %w", err)
+				}
+			}
+			if err != nil {
 				all = append(all, fmt.Errorf("sinks.%s: %w", s.Name, err))
 			}
 		}
@@ -194,6 +201,9 @@ func (v *validation) connectAll(ctx context.Context, doc *conf.Document) error {
 
 func (v *validation) sink(ctx context.Context, l *line, note func(error)) {
 	prefix := "sinks." + l.sinkName + ": "
+	if l.check != nil {
+		note(v.step(ctx, prefix+"ask the registry", l.check))
+	}
 	dirs, err := l.directories()
 	if err != nil {
 		note(err)

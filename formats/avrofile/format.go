@@ -30,36 +30,34 @@ type Format struct {
 	writers sync.Pool    // of *writer: a thousand open files need no thousand of them
 }
 
-// New returns the format for events as they are, or with the fields of the schema that the configuration names.
+// New returns the format for events as they are.
 func New(c Config) (*Format, error) {
-	source, err := bodies.Open(c.Config)
-	if err != nil {
-		return nil, err
-	}
-	return NewTyped(c, source)
+	return newFormat(c, &Format{id: "avro-raw-1"}, []byte(rawSchema))
 }
 
-// NewTyped returns the format whose datums are those of a source of rows; nil stands for events as they are.
+// NewTyped returns the format whose datums are those of a source of rows.
 func NewTyped(c Config, from *bodies.Source) (*Format, error) {
-	f := &Format{source: from, origin: c.Origin, id: "avro-raw-1"}
-	text := []byte(rawSchema)
-	var err error
-	if from != nil {
-		if text, err = fileSchema(from.Schema, c.Origin); err != nil {
-			return nil, fmt.Errorf("make Avro schema: %w", err)
-		}
-		f.id = "avro-" + from.Schema.ID
-		if c.Origin {
-			f.id += "-origin"
-		}
+	text, err := fileSchema(from.Schema, c.Origin)
+	if err != nil {
+		return nil, fmt.Errorf("make Avro schema: %w", err)
 	}
+	id := "avro-" + from.Schema.ID
+	if c.Origin {
+		id += "-origin"
+	}
+	return newFormat(c, &Format{source: from, origin: c.Origin, id: id}, text)
+}
+
+// newFormat completes a format.
+func newFormat(c Config, f *Format, text []byte) (*Format, error) {
+	var err error
 	if f.codec, err = newCodec(c.Compression, c.Level); err != nil {
 		return nil, err
 	}
 	f.header = header(map[string]string{"avro.schema": string(text), "avro.codec": f.codec.name(), "penstock.version": c.Version})
 	size := int(c.BlockSize.Bytes())
 	f.blocks, f.packed = pieces.New(size), pieces.New(frontRoom+s2.MaxEncodedLen(size)+4+syncSize)
-	f.writers.New = func() any { return newWriter(from) }
+	f.writers.New = func() any { return newWriter(f.source) }
 	return f, nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/penstock-io/penstock/formats/jsondecoder"
 	"github.com/penstock-io/penstock/formats/schema"
 	"github.com/penstock-io/penstock/ingest"
+	"github.com/penstock-io/penstock/registry"
 )
 
 func sources(t testing.TB, text []byte) (*schema.Schema, map[string]*bodies.Source) {
@@ -155,7 +156,11 @@ func TestTypedConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	formatstest.Configs(t, avrofile.DefaultConfig, func(c avrofile.Config) error {
-		f, err := avrofile.New(c)
+		source, err := bodies.Open(c.Config, registry.Options{})
+		if err != nil {
+			return err
+		}
+		f, err := avrofile.NewTyped(c, source)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@
 package bodies
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/penstock-io/penstock/conf"
@@ -10,14 +11,23 @@ import (
 	"github.com/penstock-io/penstock/formats/avrodecoder"
 	"github.com/penstock-io/penstock/formats/jsondecoder"
 	"github.com/penstock-io/penstock/formats/schema"
+	"github.com/penstock-io/penstock/registry"
 )
 
 // Config is what a format's block says of events. Formats embed it.
 type Config struct {
 	Schema        conf.FileRef `yaml:"schema"         doc:"An Avro schema (.avsc), a record: its fields become the columns. Without it the columns are key, body and headers as they are."`
-	Events        string       `yaml:"events"         conf:"enum=json|avro" doc:"With a schema: what events are, JSON objects or Avro datums that were written with this schema."`
+	Events        string       `yaml:"events"         conf:"enum=json|avro|confluent-avro" doc:"With a schema: what events are. JSON objects; Avro datums that were written with this schema; Avro datums behind the number of their schema in a registry, as Confluent's serializers write them, which are read as this schema."`
 	UnknownFields string       `yaml:"unknown_fields" conf:"enum=ignore|refuse" doc:"With JSON events: what happens to fields that the schema does not have; refused events are dead letters."`
+
+	Registry *registry.Config `yaml:"registry" doc:"For confluent-avro: where the schemas are with which events were written."`
 }
+
+// The kinds of events.
+const (
+	eventsAvro      = "avro"
+	eventsConfluent = "confluent-avro"
+)
 
 // DefaultConfig is events as they are, and JSON once there is a schema.
 func DefaultConfig() Config { return Config{Events: "json", UnknownFields: "ignore"} }
@@ -26,15 +36,21 @@ func DefaultConfig() Config { return Config{Events: "json", UnknownFields: "igno
 // Validate of a format's configuration.
 func (c *Config) Check(r *conf.Report, columns func(*schema.Schema) error, keys ...string) {
 	if c.Schema.IsZero() {
-		for _, key := range append([]string{"events", "unknown_fields"}, keys...) {
+		for _, key := range append([]string{"events", "unknown_fields", "registry"}, keys...) {
 			if r.Written(key) {
 				r.Errorf(key, "without a schema, the columns are key, body and headers as they are").Fixf("leave %s out, or write schema: file:NAME.avsc", key)
 			}
 		}
 		return
 	}
-	if c.Events == "avro" && r.Written("unknown_fields") {
+	switch {
+	case c.Events == eventsAvro && r.Written("unknown_fields"):
 		r.Errorf("unknown_fields", "an Avro datum has the fields of its schema, and no others").Fixf("leave unknown_fields out")
+	case c.Events == eventsConfluent && r.Written("unknown_fields"):
+		r.Errorf("unknown_fields", "Avro's rules for another schema are followed: fields that this one does not have are passed over").Fixf("leave unknown_fields out")
+	}
+	if (c.Events == eventsConfluent) != (c.Registry != nil) {
+		r.Errorf("registry", "events: confluent-avro and a registry belong together").Fixf("write events: confluent-avro and registry: {urls: [https://HOST:8081]}, or neither")
 	}
 	_, s, err := c.load()
 	if err == nil {
@@ -66,10 +82,14 @@ type Source struct {
 	New func() Decoder
 	// Datums says that bodies are datums of the schema already.
 	Datums bool
+	// reading is a source of the same events in another schema; nil: events are JSON.
+	reading func(*schema.Schema) (*Source, error)
+	// Check asks whether what decoders will need is there, and returns what answered; nil: they need nothing.
+	Check func(context.Context) (string, error)
 }
 
-// Open compiles the decoders; nil without a schema. Errors name the file.
-func Open(c Config) (*Source, error) {
+// Open compiles the decoders; nil without a schema. Nothing is asked of the network. Errors name the file.
+func Open(c Config, o registry.Options) (*Source, error) {
 	if c.Schema.IsZero() {
 		return nil, nil //nolint:nilnil // a format without a schema is the default
 	}
@@ -77,8 +97,17 @@ func Open(c Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("format.schema: %w", err)
 	}
-	if c.Events == "avro" {
+	switch c.Events {
+	case eventsAvro:
 		return Datums(s), nil
+	case eventsConfluent:
+		client := registry.New(*c.Registry, o)
+		source, err := Registered(s, client)
+		if err != nil {
+			return nil, fmt.Errorf("format.schema: %s: %w", path, err)
+		}
+		source.Check = client.Check
+		return source, nil
 	}
 	source, err := JSON(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse"})
 	if err != nil {
@@ -99,7 +128,10 @@ func JSON(s *schema.Schema, o jsondecoder.Options) (*Source, error) {
 // Datums is the source of Avro datums that were written with the schema.
 func Datums(s *schema.Schema) *Source {
 	plan := avrodecoder.Compile(s)
-	return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }, Datums: true}
+	return &Source{
+		Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }, Datums: true,
+		reading: func(other *schema.Schema) (*Source, error) { return resolvedDatums(s, other) },
+	}
 }
 
 // certain is a decoder that needs nothing but the event.

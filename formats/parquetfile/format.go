@@ -30,15 +30,8 @@ type Format struct {
 	ratio atomic.Uint64
 }
 
-// New returns the format for events as they are, raw columns, or with the columns of the schema that the configuration names.
+// New returns the format for events as they are: raw columns.
 func New(c Config) (*Format, error) {
-	source, err := bodies.Open(c.Config)
-	if err != nil {
-		return nil, err
-	}
-	if source != nil {
-		return NewTyped(c, source)
-	}
 	return newFormat(c, &Format{leaves: rawLeaves(false)}, rawSchema(false))
 }
 

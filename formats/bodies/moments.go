@@ -1,0 +1,144 @@
+package bodies
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/avrodecoder"
+	"github.com/penstock-io/penstock/formats/jsondecoder"
+	"github.com/penstock-io/penstock/formats/schema"
+)
+
+// Moment finds the time of an event in one of its fields, in Unix milliseconds. Used by one goroutine. Errors are those of a Decoder.
+type Moment interface {
+	Millis(body []byte) (int64, error)
+}
+
+// Moments returns a maker of Moments for the field below the names, the outermost first. Numbers are of the unit (s, ms, us, ns); in JSON strings are timestamps as columns take
+// them. s may be nil: then events are JSON, and the field needs no column.
+func (s *Source) Moments(names []string, unit string) (func() Moment, error) {
+	if s == nil || s.reading == nil {
+		m, err := jsondecoder.NewMoments(names, unit)
+		if err != nil {
+			return nil, err
+		}
+		return func() Moment { return jsonMoment{m.NewMoment()} }, nil
+	}
+	t, err := narrow(s.Schema.Root, names, "$")
+	if err != nil {
+		return nil, err
+	}
+	one, err := schema.New(t, nil)
+	if err != nil {
+		return nil, err
+	}
+	perMilli, err := scale(one.Leaves[0].Type, unit, strings.Join(append([]string{"$"}, names...), "."))
+	if err != nil {
+		return nil, err
+	}
+	source, err := s.reading(one)
+	if err != nil {
+		return nil, err
+	}
+	return func() Moment {
+		return &column{source.New(), one.Leaves[0].MaxDef, perMilli, "$." + strings.Join(names, ".")}
+	}, nil
+}
+
+// narrow is a record with the one field only, so that a decoder passes over all else.
+func narrow(t *schema.Type, names []string, path string) (*schema.Type, error) {
+	if len(names) == 0 {
+		return t, nil
+	}
+	if t.Kind != schema.Record {
+		return nil, fmt.Errorf("%s is of type %s, and has no field %q", path, t.Kind, names[0])
+	}
+	for _, f := range t.Fields {
+		if f.Name != names[0] {
+			continue
+		}
+		below, err := narrow(f.Type, names[1:], path+"."+f.Name)
+		if err != nil {
+			return nil, err
+		}
+		f.Type, f.Default = below, nil
+		only := *t
+		only.Fields = []schema.Field{f}
+		return &only, nil
+	}
+	return nil, fmt.Errorf("the schema has no field %s.%s", path, names[0])
+}
+
+// scale is how many of a column's units make a millisecond; below zero: how many milliseconds make a unit.
+func scale(t *schema.Type, unit, path string) (int64, error) {
+	units := map[string]int64{"s": -1000, "ms": 1, "us": 1000, "ns": 1_000_000}
+	switch t.Kind {
+	case schema.TimestampMillis:
+		return 1, nil
+	case schema.TimestampMicros:
+		return 1000, nil
+	case schema.TimestampNanos:
+		return 1_000_000, nil
+	case schema.Date:
+		return -24 * 60 * 60 * 1000, nil
+	case schema.Int, schema.Long:
+		return units[unit], nil
+	default:
+		return 0, fmt.Errorf("%s is of type %s; an event's time is a timestamp, a date, or a number of the unit", path, t.Kind)
+	}
+}
+
+type jsonMoment struct{ m *jsondecoder.Moment }
+
+func (j jsonMoment) Millis(body []byte) (int64, error) {
+	ms, refused := j.m.Millis(body)
+	if refused != nil {
+		return 0, refused
+	}
+	return ms, nil
+}
+
+// column takes the time from a column.
+type column struct {
+	decoder  Decoder
+	maxDef   uint8
+	perMilli int64
+	path     string
+}
+
+func (c *column) Millis(body []byte) (int64, error) {
+	row, err := c.decoder.Decode(body)
+	if err != nil {
+		return 0, err
+	}
+	cell := row.Columns[0][0]
+	if cell.Def < c.maxDef {
+		return 0, &formats.RecordError{Code: "bad_event_time", Path: c.path, Detail: "it is null"}
+	}
+	if c.perMilli > 0 {
+		return floorDiv(cell.Int, c.perMilli), nil
+	}
+	ms := cell.Int * -c.perMilli
+	if ms/-c.perMilli != cell.Int {
+		return 0, &formats.RecordError{Code: "bad_event_time", Path: c.path, Detail: "it is beyond what 64 bits of milliseconds hold"}
+	}
+	return ms, nil
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// resolvedDatums is the source of s's datums in another schema.
+func resolvedDatums(writer, s *schema.Schema) (*Source, error) {
+	plan, err := avrodecoder.Resolve(writer.Root, s, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }}, nil
+}
