@@ -81,7 +81,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: setup ## speed and memory, against their bounds (integration/bench/RESULTS.md)
-	integration/setup.sh packages flume
+	integration/setup.sh packages java
 	$(CLUSTER) up
 	$(GO) test -tags integration -count=1 -timeout 120m -run '^$$' -bench . ./integration/bench/...
 
@@ -126,13 +126,13 @@ clean: ## remove build/ (the cluster must be down)
 	rm -rf build
 
 # What takes minutes on a new machine, side by side: the linter is compiled while the image is downloaded.
-.PHONY: setup setup-packages setup-docker setup-image setup-readers
+.PHONY: setup setup-packages setup-docker setup-image setup-readers setup-registry
 ifeq ($(INTEGRATION),off)
 setup: setup-packages
 	$(MAKE) $(GOLANGCI)
 else
 setup: setup-docker
-	$(MAKE) -j3 --output-sync=target $(GOLANGCI) setup-image setup-readers
+	$(MAKE) -j3 --output-sync=target $(GOLANGCI) setup-image setup-readers setup-registry
 endif
 setup-packages:
 	integration/setup.sh packages
@@ -142,6 +142,9 @@ setup-image:
 	$(CLUSTER) image
 setup-readers:
 	if [ -x integration/readers/setup.sh ]; then integration/readers/setup.sh; fi
+setup-registry:
+	integration/setup.sh java
+	integration/apicurio/setup.sh
 
 $(GOLANGCI):
 	mkdir -p build/bin

@@ -1,8 +1,8 @@
 #!/bin/bash
-# setup.sh packages [docker] [flume]: installs what the tests need on a fresh Debian or Ubuntu machine, as root. What is there already
+# setup.sh [packages] [docker] [java]: installs what the tests need on a fresh Debian or Ubuntu machine, as root. What is there already
 # is left alone; may be called again, and by two at the same time.
 #   packages  a C compiler for the race detector, an MIT KDC and acceptor for the tests of kerberos
-#   flume     Java and Maven, for the benchmark beside Flume
+#   java      Java and Maven, for a schema registry and for the benchmark beside Flume
 #   docker    a running Docker engine with compose, and what makes the base image, for the cluster
 set -euo pipefail
 
@@ -29,7 +29,7 @@ for part in "$@"; do
     # ensurepip is what Debian leaves out of python3 without this package.
     if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then packages+=(python3-venv); fi
     ;;
-  flume)
+  java)
     need java default-jre-headless
     need mvn maven
     ;;

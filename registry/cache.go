@@ -35,7 +35,7 @@ func (c cache) put(path string, body []byte) error {
 }
 
 func (c cache) write(path string, body []byte) error {
-	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // schemas are no secrets
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(c.dir, ".new-*")

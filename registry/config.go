@@ -30,6 +30,9 @@ func (c *Config) Validate(r *conf.Report) {
 	for _, text := range c.URLs {
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			if strings.Contains(text, "@") {
+				text = "(with @)" // there may be a password in it
+			}
 			r.Errorf("urls", "%q is no URL of a registry", text).Fixf("write http://HOST:PORT or https://HOST:PORT, and the path before /schemas, if there is one")
 			continue
 		}

@@ -39,7 +39,11 @@ func sources(t testing.TB, text []byte) (*schema.Schema, map[string]*bodies.Sour
 
 // TestTyped: JSON events and datums of random schemas are, value by value, what another library finds in the file, and what it makes of the datum.
 func TestTyped(t *testing.T) {
-	for seed := range uint64(40) {
+	seeds := uint64(40)
+	if testing.Short() {
+		seeds = 8
+	}
+	for seed := range seeds {
 		g := typedevents.New(500 + seed)
 		s, from := sources(t, g.Schema(int(seed%4)))
 		other, err := avro.Parse(string(s.Text))

@@ -14,6 +14,8 @@
 //	../ or : in a bucket's value        written as %XX, below the sink's directory
 //	300 bytes in a bucket's value       dead letter bad_bucket
 //	does not fit the sink's schema      dead letter with the place of the fault                    TestTypedJSON, TestTypedDatums, TestAvroFilesOfJSON, …OfDatums; formats/jsondecoder, …/avrodecoder
+//	version that cannot be read         dead letter incompatible_schema, unknown_schema, no_schema_id  TestRegistry; formats/bodies
+//	schema registry away                what is known goes on, what is not waits                   TestRegistry
 //
 // The log:
 //
