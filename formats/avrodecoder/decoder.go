@@ -336,10 +336,10 @@ func (d *Decoder) put(leaf int, cell schema.Cell) {
 
 // float reads a number that becomes a float or a double.
 func (d *Decoder) float(wire, k schema.Kind) (int64, *formats.RecordError) {
-	switch wire {
-	case k:
+	if wire == k {
 		return d.plain(k)
-	case schema.Float:
+	}
+	if wire == schema.Float {
 		v, why := d.plain(wire)
 		return int64(math.Float64bits(float64(math.Float32frombits(uint32(v))))), why
 	}
