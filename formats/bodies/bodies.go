@@ -11,22 +11,60 @@ import (
 	"github.com/penstock-io/penstock/formats/avrodecoder"
 	"github.com/penstock-io/penstock/formats/jsondecoder"
 	"github.com/penstock-io/penstock/formats/schema"
+	"github.com/penstock-io/penstock/formats/textdecoder"
 	"github.com/penstock-io/penstock/registry"
 )
 
 // Config is what a format's block says of events. Formats embed it.
 type Config struct {
 	Schema        conf.FileRef `yaml:"schema"         doc:"An Avro schema (.avsc), a record: its fields become the columns. Without it the columns are key, body and headers as they are."`
-	Events        string       `yaml:"events"         conf:"enum=json|avro|confluent-avro" doc:"With a schema: what events are. JSON objects; Avro datums that were written with this schema; Avro datums behind the number of their schema in a registry, as Confluent's serializers write them, which are read as this schema."`
+	Events        string       `yaml:"events"         conf:"enum=json|avro|confluent-avro|csv|pattern" doc:"With a schema: what events are. JSON objects; Avro datums that were written with this schema; Avro datums behind the number of their schema in a registry, as Confluent's serializers write them, which are read as this schema; lines of separated values in the order of the schema's fields; lines that a pattern takes apart."`
 	UnknownFields string       `yaml:"unknown_fields" conf:"enum=ignore|refuse" doc:"With JSON events: what happens to fields that the schema does not have; refused events are dead letters."`
 
 	Registry *registry.Config `yaml:"registry" doc:"For confluent-avro: where the schemas are with which events were written."`
+	CSV      *CSV             `yaml:"csv"      doc:"For csv: how values stand in a line."`
+	Pattern  string           `yaml:"pattern"  doc:"For pattern: a regular expression (RE2's) with a named group for each field, such as (?P<host>[^ ]+)."`
+}
+
+// CSV is the block csv.
+type CSV struct {
+	Separator string `yaml:"separator" doc:"Character between values; a tab is \"\\t\", in double quotes."`
+	Quote     string `yaml:"quote"     doc:"Character around values that hold a separator, doubled where it stands for itself; empty: there is none."`
+	Null      string `yaml:"null"      doc:"A value that is not there; an empty one is none either way, unless it is quoted."`
+}
+
+// SetDefaults implements conf's Defaulter: RFC 4180.
+func (c *CSV) SetDefaults() { c.Separator, c.Quote = ",", `"` }
+
+// Validate implements conf's check of values that must agree.
+func (c *CSV) Validate(r *conf.Report) {
+	plain := func(s string) bool { return len(s) == 1 && s[0] < 0x80 && s != "\n" && s != "\r" }
+	if !plain(c.Separator) {
+		r.Errorf("separator", "%q is not one ASCII character", c.Separator).Fixf("separator: \",\"")
+	}
+	if c.Quote != "" && (!plain(c.Quote) || c.Quote == c.Separator) {
+		r.Errorf("quote", "%q is not one ASCII character that is no separator", c.Quote).Fixf(`quote: '"'`)
+	}
+}
+
+func (c *CSV) separated() textdecoder.Separated {
+	if c == nil {
+		c = &CSV{}
+		c.SetDefaults()
+	}
+	s := textdecoder.Separated{Separator: c.Separator[0], Null: c.Null}
+	if c.Quote != "" {
+		s.Quote = c.Quote[0]
+	}
+	return s
 }
 
 // The kinds of events.
 const (
 	eventsAvro      = "avro"
 	eventsConfluent = "confluent-avro"
+	eventsCSV       = "csv"
+	eventsPattern   = "pattern"
 )
 
 // DefaultConfig is events as they are, and JSON once there is a schema.
@@ -36,7 +74,7 @@ func DefaultConfig() Config { return Config{Events: "json", UnknownFields: "igno
 // Validate of a format's configuration.
 func (c *Config) Check(r *conf.Report, columns func(*schema.Schema) error, keys ...string) {
 	if c.Schema.IsZero() {
-		for _, key := range append([]string{"events", "unknown_fields", "registry"}, keys...) {
+		for _, key := range append([]string{"events", "unknown_fields", "registry", "csv", "pattern"}, keys...) {
 			if r.Written(key) {
 				r.Errorf(key, "without a schema, the columns are key, body and headers as they are").Fixf("leave %s out, or write schema: file:NAME.avsc", key)
 			}
@@ -49,15 +87,29 @@ func (c *Config) Check(r *conf.Report, columns func(*schema.Schema) error, keys 
 	case c.Events == eventsConfluent && r.Written("unknown_fields"):
 		r.Errorf("unknown_fields", "Avro's rules for another schema are followed: fields that this one does not have are passed over").Fixf("leave unknown_fields out")
 	}
-	if (c.Events == eventsConfluent) != (c.Registry != nil) {
-		r.Errorf("registry", "events: confluent-avro and a registry belong together").Fixf("write events: confluent-avro and registry: {urls: [https://HOST:8081]}, or neither")
-	}
+	c.checkParts(r)
 	_, s, err := c.load()
 	if err == nil {
 		err = columns(s)
 	}
 	if err != nil {
 		r.Errorf("schema", "%v", err).Fixf("see the Avro specification, \"Schema Declaration\"; conf/examples/clicks.avsc is an example")
+	}
+}
+
+// checkParts reports what belongs to events of another kind.
+func (c *Config) checkParts(r *conf.Report) {
+	if (c.Events == eventsConfluent) != (c.Registry != nil) {
+		r.Errorf("registry", "events: confluent-avro and a registry belong together").Fixf("write events: confluent-avro and registry: {urls: [https://HOST:8081]}, or neither")
+	}
+	if (c.Events == eventsPattern) != (c.Pattern != "") {
+		r.Errorf("pattern", "events: pattern and a pattern belong together").Fixf("write events: pattern and pattern: '^(?P<FIELD>…)', or neither")
+	}
+	if c.CSV != nil && c.Events != eventsCSV {
+		r.Errorf("csv", "it belongs to events: csv").Fixf("write events: csv, or leave csv out")
+	}
+	if (c.Events == eventsCSV || c.Events == eventsPattern) && r.Written("unknown_fields") {
+		r.Errorf("unknown_fields", "a line has the fields of the schema, and no others").Fixf("leave unknown_fields out")
 	}
 }
 
@@ -82,8 +134,9 @@ type Source struct {
 	New func() Decoder
 	// Datums says that bodies are datums of the schema already.
 	Datums bool
-	// reading is a source of the same events in another schema; nil: events are JSON.
+	// reading is a source of the same events in another schema, of which they are one part; nil: there is none but the whole.
 	reading func(*schema.Schema) (*Source, error)
+	json    bool // events are JSON
 	// Check asks whether what decoders will need is there, and returns what answered; nil: they need nothing.
 	Check func(context.Context) (string, error)
 }
@@ -97,23 +150,41 @@ func Open(c Config, o registry.Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("format.schema: %w", err)
 	}
+	source, err := c.source(s, o)
+	if err != nil {
+		return nil, fmt.Errorf("format.schema: %s: %w", path, err)
+	}
+	return source, nil
+}
+
+func (c *Config) source(s *schema.Schema, o registry.Options) (*Source, error) {
 	switch c.Events {
 	case eventsAvro:
 		return Datums(s), nil
 	case eventsConfluent:
 		client := registry.New(*c.Registry, o)
 		source, err := Registered(s, client)
-		if err != nil {
-			return nil, fmt.Errorf("format.schema: %s: %w", path, err)
+		if err == nil {
+			source.Check = client.Check
 		}
-		source.Check = client.Check
-		return source, nil
+		return source, err
+	case eventsCSV:
+		return lines(s)(textdecoder.CompileSeparated(s, c.CSV.separated()))
+	case eventsPattern:
+		return lines(s)(textdecoder.CompilePattern(s, c.Pattern))
+	default:
+		return JSON(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse"})
 	}
-	source, err := JSON(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse"})
-	if err != nil {
-		return nil, fmt.Errorf("format.schema: %s: %w", path, err)
+}
+
+// lines is the source of lines of text.
+func lines(s *schema.Schema) func(*textdecoder.Plan, error) (*Source, error) {
+	return func(plan *textdecoder.Plan, err error) (*Source, error) {
+		if err != nil {
+			return nil, err
+		}
+		return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }}, nil
 	}
-	return source, nil
 }
 
 // JSON is the source of JSON objects.
@@ -122,7 +193,7 @@ func JSON(s *schema.Schema, o jsondecoder.Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }}, nil
+	return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }, json: true}, nil
 }
 
 // Datums is the source of Avro datums that were written with the schema.

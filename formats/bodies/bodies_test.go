@@ -219,6 +219,30 @@ func TestMoments(t *testing.T) {
 			t.Errorf("%q: %s", names, got)
 		}
 	}
+	for kind, line := range map[string]string{"events: csv": "x,4", `{events: pattern, pattern: '(?P<skip>.*),(?P<at>.*)'}`: "x,4"} {
+		file := filepath.Join(t.TempDir(), "r.avsc")
+		if err := os.WriteFile(file, []byte(record(`{"name":"skip","type":"string"},{"name":"at","type":["null","long"]}`)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := formatConfig{bodies.DefaultConfig()}
+		if err := conf.Unmarshal([]byte(kind), &c, conf.Registry{}); err == nil {
+			t.Fatal("there is no schema")
+		}
+		var err error
+		if c.Schema, err = conf.NewFileRef(file); err != nil {
+			t.Fatal(err)
+		}
+		source, err := bodies.Open(c.Config, registry.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := millis(source, []string{"at"}, "s", line); got != "4000" {
+			t.Errorf("%s: %s", kind, got)
+		}
+		if got := millis(source, []string{"skip"}, "s", line); !strings.HasPrefix(got, "no time: ") {
+			t.Errorf("%s: %s", kind, got)
+		}
+	}
 	fromJSON, err := bodies.JSON(s, jsondecoder.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -263,6 +287,14 @@ func TestConfig(t *testing.T) {
 		"schema: " + file + "\nevents: confluent-avro\nregistry: {}":                                                 "urls",
 		"schema: " + file + "\nevents: confluent-avro\nunknown_fields: ignore\nregistry: {urls: ['https://r:8081']}": "passed over",
 		"registry: {urls: ['https://r:8081']}":                                                                       "without a schema",
+		"schema: " + file + "\nevents: csv":                                                                          "",
+		"schema: " + file + "\nevents: csv\ncsv: {separator: \"\\t\", quote: '', 'null': '\\N'}":                     "",
+		"schema: " + file + "\nevents: csv\ncsv: {separator: '::'}":                                                  "not one ASCII character",
+		"schema: " + file + "\nevents: csv\ncsv: {separator: '\"'}":                                                  "that is no separator",
+		"schema: " + file + "\ncsv: {}":                                                                              "belongs to events: csv",
+		"schema: " + file + "\nevents: csv\nunknown_fields: refuse":                                                  "a line has the fields",
+		"schema: " + file + "\nevents: pattern\npattern: '(?P<id>.*)'":                                               "",
+		"schema: " + file + "\nevents: pattern":                                                                      "belong together",
 		"schema: " + file + "\nevents: xml":                                                                          "events",
 	} {
 		c := formatConfig{bodies.DefaultConfig()}

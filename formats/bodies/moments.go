@@ -2,6 +2,7 @@ package bodies
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/penstock-io/penstock/formats"
@@ -18,7 +19,7 @@ type Moment interface {
 // Moments returns a maker of Moments for the field below the names, the outermost first. Numbers are of the unit (s, ms, us, ns); in JSON strings are timestamps as columns take
 // them. s may be nil: then events are JSON, and the field needs no column.
 func (s *Source) Moments(names []string, unit string) (func() Moment, error) {
-	if s == nil || s.reading == nil {
+	if s == nil || s.json {
 		m, err := jsondecoder.NewMoments(names, unit)
 		if err != nil {
 			return nil, err
@@ -37,12 +38,17 @@ func (s *Source) Moments(names []string, unit string) (func() Moment, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := s.reading(one)
-	if err != nil {
+	at := column{maxDef: one.Leaves[0].MaxDef, perMilli: perMilli, path: "$." + strings.Join(names, ".")}
+	source := s
+	if s.reading == nil {
+		at.leaf = slices.IndexFunc(s.Schema.Leaves, func(l schema.Leaf) bool { return slices.Equal(l.Path, one.Leaves[0].Path) })
+	} else if source, err = s.reading(one); err != nil {
 		return nil, err
 	}
 	return func() Moment {
-		return &column{source.New(), one.Leaves[0].MaxDef, perMilli, "$." + strings.Join(names, ".")}
+		c := at
+		c.decoder = source.New()
+		return &c
 	}, nil
 }
 
@@ -102,6 +108,7 @@ func (j jsonMoment) Millis(body []byte) (int64, error) {
 // column takes the time from a column.
 type column struct {
 	decoder  Decoder
+	leaf     int
 	maxDef   uint8
 	perMilli int64
 	path     string
@@ -112,7 +119,7 @@ func (c *column) Millis(body []byte) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	cell := row.Columns[0][0]
+	cell := row.Columns[c.leaf][0]
 	if cell.Def < c.maxDef {
 		return 0, &formats.RecordError{Code: "bad_event_time", Path: c.path, Detail: "it is null"}
 	}
