@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/kerberos"
 )
 
 // Config is a channel of type kafka-topic: existing topics of one cluster.
@@ -39,6 +40,17 @@ type SASL struct {
 	Password       conf.Secret `yaml:"password"         doc:"For SCRAM and PLAIN: the password, as file:, env: or credential:."`
 	Token          conf.Secret `yaml:"token"            doc:"For OAUTHBEARER: the token, read anew for each connection."`
 	AllowPlaintext bool        `yaml:"allow_plaintext"  doc:"Send a PLAIN password or a token without TLS."`
+}
+
+// Services are the principals of the brokers that are named, for tickets; none without GSSAPI.
+func (c *Config) Services() (all []kerberos.SPN) {
+	if c.SASL == nil || c.SASL.Mechanism != gssapi {
+		return nil
+	}
+	for _, b := range c.Brokers {
+		all = append(all, kerberos.SPN{Service: c.SASL.ServiceName, Host: b.Host})
+	}
+	return all
 }
 
 // Fetch bounds what is read ahead.

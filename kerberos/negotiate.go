@@ -7,6 +7,11 @@ import (
 	"strings"
 )
 
+// HTTP is the service of a host's web server. The host's name in lower case and without a final dot is what keytabs of web servers have.
+func HTTP(host string) SPN {
+	return SPN{Service: "HTTP", Host: strings.TrimSuffix(strings.ToLower(host), ".")}
+}
+
 // Negotiate returns what follows `Authorization: Negotiate ` in a request to a host's web server (RFC 4559): a SPNEGO token (RFC 4178) that offers Kerberos alone and has its first token
 // with it, in base64. A new one is needed for each request. The server is proved by its certificate, not by the token that it may return.
 //
@@ -15,15 +20,14 @@ import (
 //	  a0 LEN  30 LEN  06 09 2a 86 48 86 f7 12 01 02 02     mechTypes: Kerberos 5
 //	  a2 LEN  04 LEN  token                                mechToken
 func Negotiate(ctx context.Context, c Credential, host string) (string, error) {
-	// A host's name in lower case and without the final dot is what keytabs of web servers have.
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	exchange, err := c.Initiate(ctx, SPN{Service: "HTTP", Host: host})
+	spn := HTTP(host)
+	exchange, err := c.Initiate(ctx, spn)
 	if err != nil {
-		return "", fmt.Errorf("log in to HTTP/%s: %w", host, err)
+		return "", fmt.Errorf("log in to %s: %w", spn, err)
 	}
 	token, _, err := exchange.Step(nil)
 	if err != nil {
-		return "", fmt.Errorf("log in to HTTP/%s: %w", host, err)
+		return "", fmt.Errorf("log in to %s: %w", spn, err)
 	}
 	spnego := []byte{0x06, 0x06, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x02}
 	krb5 := []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 0x01, 0x02, 0x02}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/kerberos"
 )
 
 // Config is the block `registry` of a format whose events name their schema by its number.
@@ -23,6 +24,16 @@ type Config struct {
 
 // SetDefaults implements conf's Defaulter.
 func (c *Config) SetDefaults() { c.Timeout = conf.Duration(10 * time.Second) }
+
+// Services are the registry's hosts, for tickets.
+func (c *Config) Services() (all []kerberos.SPN) {
+	for _, text := range c.URLs {
+		if u, err := url.Parse(text); err == nil {
+			all = append(all, kerberos.HTTP(u.Hostname()))
+		}
+	}
+	return all
+}
 
 // Validate implements conf's check of values that must agree.
 func (c *Config) Validate(r *conf.Report) {

@@ -75,15 +75,24 @@ func newPlant(ctx context.Context, doc *conf.Document, o settings) (*plant, erro
 }
 
 func newLogin(id *conf.Identity, log *slog.Logger) (*kerberos.Login, error) {
+	who, err := identity(id)
+	if err != nil {
+		return nil, err
+	}
+	who.Log = log
+	return kerberos.NewLogin(who)
+}
+
+func identity(id *conf.Identity) (kerberos.Identity, error) {
 	keytab, err := id.Keytab.Path()
 	if err != nil {
-		return nil, withCode(exitConfig, fmt.Errorf("keytab: %w", err))
+		return kerberos.Identity{}, withCode(exitConfig, fmt.Errorf("keytab: %w", err))
 	}
 	krb5, err := id.Krb5Conf.Path()
 	if err != nil {
-		return nil, withCode(exitConfig, fmt.Errorf("krb5_conf: %w", err))
+		return kerberos.Identity{}, withCode(exitConfig, fmt.Errorf("krb5_conf: %w", err))
 	}
-	return kerberos.NewLogin(kerberos.Identity{Principal: id.Principal, Keytab: keytab, Cache: id.Cache, Krb5Conf: krb5, Log: log})
+	return kerberos.Identity{Principal: id.Principal, Keytab: keytab, Cache: id.Cache, Krb5Conf: krb5}, nil
 }
 
 func (p *plant) addLine(ctx context.Context, s *conf.Component) error {

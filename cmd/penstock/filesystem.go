@@ -54,8 +54,7 @@ func (p *plant) openNative(_ context.Context, cluster, authority string) (fileSy
 	if !ok {
 		c, where = &conf.Cluster{}, "Hadoop's configuration" // `verify URL`, or a sink without a hadoop block: the environment's
 	}
-	dir := cmp.Or(c.ConfDir, os.Getenv("HADOOP_CONF_DIR"), "/etc/hadoop/conf")
-	site, err := hadoopxml.Load(hadoopxml.Options{Dir: dir, Overrides: c.Properties})
+	site, dir, err := hadoopSite(c)
 	if err != nil {
 		return nil, withCode(exitConfig, fmt.Errorf("%s: %w (from conf_dir, $HADOOP_CONF_DIR or /etc/hadoop/conf, here %s)", where, err, dir))
 	}
@@ -74,15 +73,26 @@ func (p *plant) openNative(_ context.Context, cluster, authority string) (fileSy
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where, err)
 	}
-	uri := "/"
-	if authority != "" {
-		uri = "hdfs://" + authority + "/"
-	}
-	o, _, err := native.FromConf(site, uri, cred)
+	o, _, err := native.FromConf(site, hdfsURI(authority), cred)
 	if err != nil {
 		return nil, withCode(exitConfig, fmt.Errorf("%s: %w", where, err))
 	}
 	return native.New(o)
+}
+
+// hadoopSite reads a cluster's configuration; it returns where it looked, too.
+func hadoopSite(c *conf.Cluster) (site *hadoopxml.Config, dir string, err error) {
+	dir = cmp.Or(c.ConfDir, os.Getenv("HADOOP_CONF_DIR"), "/etc/hadoop/conf")
+	site, err = hadoopxml.Load(hadoopxml.Options{Dir: dir, Overrides: c.Properties})
+	return site, dir, err
+}
+
+// hdfsURI is the root of a name service; of fs.defaultFS without one.
+func hdfsURI(authority string) string {
+	if authority == "" {
+		return "/"
+	}
+	return "hdfs://" + authority + "/"
 }
 
 // hadoopCredential is the cluster's identity; where none is written, the ticket cache of whoever runs the command.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -40,10 +39,9 @@ in, looks at the target directories, writes, renames and deletes a probe file th
 
 // validation is one run of validate.
 type validation struct {
-	config, output string
-	connect        bool
-	timeout        time.Duration
-	out            io.Writer
+	checklist
+	config  string
+	connect bool
 
 	result validationResult
 }
@@ -55,15 +53,6 @@ type validationResult struct {
 	Warnings []string       `json:"warnings,omitempty"`
 	Assumed  []conf.Assumed `json:"assumed,omitempty"`
 	Steps    []step         `json:"steps,omitempty"`
-}
-
-// step is one check of --connect.
-type step struct {
-	Name   string  `json:"name"`
-	OK     bool    `json:"ok"`
-	Millis float64 `json:"millis"`
-	Detail string  `json:"detail,omitempty"`
-	Error  string  `json:"error,omitempty"`
 }
 
 func (v *validation) run(ctx context.Context) error {
@@ -125,92 +114,56 @@ func checkFormats(doc *conf.Document) error {
 	return withCode(exitConfig, fmt.Errorf("the configuration is invalid: %w", errors.Join(all...)))
 }
 
-func (v *validation) text(format string, args ...any) {
-	if v.output != "json" {
-		fmt.Fprintf(v.out, format, args...)
+func (v *validation) connectAll(ctx context.Context, doc *conf.Document) error {
+	p, err := v.assemble(ctx, v.config, doc)
+	if err == nil {
+		defer p.close()
+		for _, name := range slices.Sorted(maps.Keys(p.logins)) {
+			_ = v.step(ctx, "kerberos."+name+": log in", func(ctx context.Context) (string, error) { // reported
+				l := p.logins[name]
+				if err := l.Affirm(ctx); err != nil {
+					return "", err
+				}
+				return fmt.Sprintf("%s, ticket until %s", l.Principal(), l.Expiry().Local().Format(time.DateTime)), nil
+			})
+		}
+		v.lines(ctx, p)
+		err = v.verdict(ctx)
 	}
-}
-
-// step runs one check and reports it. Later steps run even when an earlier one failed, so that all that is wrong is seen at once.
-func (v *validation) step(ctx context.Context, name string, check func(ctx context.Context) (detail string, err error)) error {
-	if err := context.Cause(ctx); err != nil {
-		return err // interrupted
-	}
-	ctx, cancel := context.WithTimeout(ctx, v.timeout)
-	defer cancel()
-	begin := time.Now()
-	detail, err := check(ctx)
-	took := time.Since(begin)
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && err != nil {
-		err = fmt.Errorf("not done within %s (--timeout): %w", v.timeout, err)
-	}
-	s := step{Name: name, OK: err == nil, Millis: float64(took.Microseconds()) / 1000, Detail: detail}
-	mark, note := "ok    ", detail
-	if err != nil {
-		s.Error, mark, note = err.Error(), "FAILED", err.Error()
-	}
-	v.result.Steps = append(v.result.Steps, s)
-	v.text("%s  %s (%d ms)", mark, name, took.Milliseconds())
-	if note != "" {
-		v.text(": %s", note)
-	}
-	v.text("\n")
+	v.result.Steps = v.steps
+	v.result.Valid = err == nil
 	return err
 }
 
-func (v *validation) connectAll(ctx context.Context, doc *conf.Document) error {
-	var p *plant
-	err := v.step(ctx, "read keytabs, ticket caches and Hadoop's configuration", func(ctx context.Context) (detail string, err error) {
-		p, err = newPlant(ctx, doc, settings{config: v.config, log: slog.New(slog.DiscardHandler)})
+// assemble puts the components together. Its failure is told already.
+func (l *checklist) assemble(ctx context.Context, config string, doc *conf.Document) (p *plant, err error) {
+	err = l.step(ctx, "read keytabs, ticket caches and Hadoop's configuration", func(ctx context.Context) (detail string, err error) {
+		p, err = newPlant(ctx, doc, settings{config: config, log: slog.New(slog.DiscardHandler)})
 		return "", err
 	})
 	if err != nil {
-		v.result.Valid = false
-		return told(codeOf(err), err)
+		return nil, told(codeOf(err), err)
 	}
-	defer p.close()
-	var failed []error
-	note := func(err error) {
-		if err != nil {
-			failed = append(failed, err)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.logins)) {
-		note(v.step(ctx, "kerberos."+name+": log in", func(ctx context.Context) (string, error) {
-			l := p.logins[name]
-			if err := l.Affirm(ctx); err != nil {
-				return "", err
-			}
-			return fmt.Sprintf("%s, ticket until %s", l.Principal(), l.Expiry().Local().Format(time.DateTime)), nil
-		}))
-	}
-	for i := range p.lines {
-		l := &p.lines[i]
-		note(v.step(ctx, "channels."+l.channelName+": describe", func(ctx context.Context) (string, error) { return describe(ctx, l) }))
-		v.sink(ctx, l, note)
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	if len(failed) == 0 {
-		return nil
-	}
-	v.result.Valid = false
-	return withCode(codeOf(errors.Join(failed...)), fmt.Errorf("%d of %d checks failed", len(failed), len(v.result.Steps)))
+	return p, nil
 }
 
-func (v *validation) sink(ctx context.Context, l *line, note func(error)) {
-	prefix := "sinks." + l.sinkName + ": "
-	if l.check != nil {
-		note(v.step(ctx, prefix+"ask the registry", l.check))
-	}
-	dirs, err := l.directories()
-	if err != nil {
-		note(err)
-		return
-	}
-	for _, dir := range dirs {
-		note(v.step(ctx, prefix+"look at "+dir, func(ctx context.Context) (string, error) { return preflight(ctx, l.fs, dir) }))
-		note(v.step(ctx, prefix+"write, rename and delete a probe for "+dir, func(ctx context.Context) (string, error) { return probe(ctx, l.fs, dir) }))
+// lines checks each channel and sink.
+func (l *checklist) lines(ctx context.Context, p *plant) {
+	for i := range p.lines {
+		line := &p.lines[i]
+		_ = l.step(ctx, "channels."+line.channelName+": describe", func(ctx context.Context) (string, error) { return describe(ctx, line) }) // reported, as are those below
+		prefix := "sinks." + line.sinkName + ": "
+		if line.check != nil {
+			_ = l.step(ctx, prefix+"ask the registry", line.check)
+		}
+		dirs, err := line.directories()
+		if err != nil {
+			_ = l.step(ctx, prefix+"find its directories", func(context.Context) (string, error) { return "", err })
+			continue
+		}
+		for _, dir := range dirs {
+			_ = l.step(ctx, prefix+"look at "+dir, func(ctx context.Context) (string, error) { return preflight(ctx, line.fs, dir) })
+			_ = l.step(ctx, prefix+"write, rename and delete a probe for "+dir, func(ctx context.Context) (string, error) { return probe(ctx, line.fs, dir) })
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"runtime"
 	"testing"
 	"time"
 
@@ -81,26 +80,6 @@ func BenchmarkPassThrough(b *testing.B) {
 			b.ReportMetric(float64(json)/float64(copying), "json/copying")
 			b.ReportMetric(float64(copying)/float64(b.N*len(datums)), "ns/copied")
 		})
-	}
-}
-
-// TestAllocations: nothing is allocated for an event, neither of JSON nor of a datum.
-func TestAllocations(t *testing.T) {
-	s, fromJSON, events, datums := clicks(t, "snappy")
-	for name, c := range map[string]struct {
-		f      formats.Format
-		events []ingest.Event
-	}{
-		"json": {fromJSON, events}, "datums": {typed(t, "snappy", bodies.Datums(s)), datums}, "raw": {newFormat(t, nil), events},
-	} {
-		fill(t, c.f, c.events)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		fill(t, c.f, c.events)
-		runtime.ReadMemStats(&after)
-		if per := float64(after.Mallocs-before.Mallocs) / float64(len(c.events)); per > 0.02 {
-			t.Errorf("%s: %.3f allocations per event", name, per)
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,4 +107,29 @@ func resolverWarning(p hadoopxml.Protection) string {
 		return "a saslproperties.resolver.class decides at run time how connections are protected; whether this client can read and write there is only known by trying (validate --connect)"
 	}
 	return ""
+}
+
+// Services are the principals of all NameNodes of a name service; none if the cluster is not secured. See FromConf for uri.
+func Services(c *hadoopxml.Config, uri string) ([]kerberos.SPN, error) {
+	service, _, err := c.Resolve(uri)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.Protection()
+	if err != nil || !p.Kerberos {
+		return nil, err
+	}
+	var all []kerberos.SPN
+	for _, addr := range service.Addresses {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, fmt.Errorf("NameNode %q: %w", addr, err)
+		}
+		spn, err := kerberos.ParseSPN(p.NameNodeName, host)
+		if err != nil {
+			return nil, fmt.Errorf("dfs.namenode.kerberos.principal: %w", err)
+		}
+		all = append(all, spn)
+	}
+	return all, nil
 }

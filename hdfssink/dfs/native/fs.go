@@ -123,6 +123,33 @@ func (f *FS) status(ctx context.Context, name string) (s os.FileInfo, err error)
 	return s, nil
 }
 
+// Describe asks the NameNode for the root directory, and says who answered, as whom we came, and what protects the calls.
+func (f *FS) Describe(ctx context.Context) (string, error) {
+	if _, err := f.status(ctx, "/"); err != nil {
+		return "", err
+	}
+	m := f.muxes[f.active.Load()]
+	conn, err := m.current()
+	if err != nil {
+		return "", err
+	}
+	protection := "nothing protects the calls"
+	switch {
+	case conn != nil && conn.layer != nil:
+		protection = "calls have " + conn.layer.QOP().String()
+	case f.o.Credential != nil:
+		protection = "calls have auth"
+	}
+	data := "whatever the DataNodes ask for"
+	if f.o.DataProtection != "" {
+		data = f.o.DataProtection
+	}
+	if f.o.Encrypt {
+		data += ", encrypted"
+	}
+	return fmt.Sprintf("%s is active of %d; as %s; %s; data transfer: %s", m.addr, len(f.muxes), f.o.who(), protection, data), nil
+}
+
 func info(s os.FileInfo) dfs.Info {
 	i := dfs.Info{Name: s.Name(), Size: s.Size(), Dir: s.IsDir(), ModTime: s.ModTime()}
 	if i.Name == "/" {

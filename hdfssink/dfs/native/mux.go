@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/penstock-io/penstock/kerberos"
 )
 
 const (
@@ -171,6 +173,7 @@ type nnConn struct {
 type layer interface {
 	Wrap(p []byte) ([]byte, error)
 	Unwrap(token []byte) ([]byte, error)
+	QOP() kerberos.QOP
 }
 
 // call is a request on its way.

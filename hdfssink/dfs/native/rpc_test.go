@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/penstock-io/penstock/hdfssink/dfs"
+	"github.com/penstock-io/penstock/kerberos"
 )
 
 // bubble runs a test against a fake HDFS in a synctest bubble.
@@ -312,6 +313,7 @@ type plainLayer struct{}
 
 func (plainLayer) Wrap(p []byte) ([]byte, error)   { return p, nil }
 func (plainLayer) Unwrap(p []byte) ([]byte, error) { return p, nil }
+func (plainLayer) QOP() kerberos.QOP               { return kerberos.QOPIntegrity }
 
 // Where protection was agreed on, an exception that comes without it may be anybody's: it is no refusal.
 func TestUnprotectedAnswers(t *testing.T) {
