@@ -39,7 +39,15 @@ func (id *Identity) Validate(r *Report) {
 type Cluster struct {
 	ConfDir    string            `yaml:"conf_dir"   doc:"Folder with core-site.xml and hdfs-site.xml."                   conf:"assumed=$HADOOP_CONF_DIR or /etc/hadoop/conf"`
 	Kerberos   string            `yaml:"kerberos"   doc:"Identity to log in with, by its name under kerberos."           conf:"ref=kerberos,assumed=none: simple authentication"`
+	Tokens     FileRef           `yaml:"tokens"     doc:"A file with a delegation token of the NameNode, in place of a login; without both, $HADOOP_TOKEN_FILE_LOCATION and then the ticket cache are looked for."`
 	Properties map[string]string `yaml:"properties" doc:"Hadoop properties that win over those of the files."`
+}
+
+// Validate implements Validator.
+func (c *Cluster) Validate(r *Report) {
+	if c.Kerberos != "" && !c.Tokens.IsZero() {
+		r.Errorf("tokens", "an identity and a token are two logins").Fixf("leave one of them out")
+	}
 }
 
 // Dir is where the cluster's files are: conf_dir, or else $HADOOP_CONF_DIR, or else /etc/hadoop/conf.

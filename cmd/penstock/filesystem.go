@@ -48,7 +48,7 @@ func (p *plant) fileSystem(ctx context.Context, c *hdfssink.Config) (dfs.FS, err
 }
 
 // openNative connects to the NameNode of one name service. A refusal of its protections comes before anything is tried.
-func (p *plant) openNative(_ context.Context, cluster, authority string) (fileSystem, error) {
+func (p *plant) openNative(ctx context.Context, cluster, authority string) (fileSystem, error) {
 	c, ok := p.doc.Hadoop[cluster]
 	where := "hadoop." + cluster
 	if !ok {
@@ -69,11 +69,11 @@ func (p *plant) openNative(_ context.Context, cluster, authority string) (fileSy
 	if warning != "" {
 		p.log.Warn("hadoop configuration", "hadoop", cluster, "warning", warning)
 	}
-	cred, err := p.hadoopCredential(c, protection) //nolint:contextcheck // reads files, and asks DNS for this host's name at most
+	who, err := p.hadoopIdentity(ctx, c, protection, site, hdfsURI(authority))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", where, err)
 	}
-	o, _, err := native.FromConf(site, hdfsURI(authority), cred)
+	o, _, err := native.FromConf(ctx, site, hdfsURI(authority), who)
 	if err != nil {
 		return nil, withCode(exitConfig, fmt.Errorf("%s: %w", where, err))
 	}
@@ -95,22 +95,36 @@ func hdfsURI(authority string) string {
 	return "hdfs://" + authority + "/"
 }
 
-// hadoopCredential is the cluster's identity; where none is written, the ticket cache of whoever runs the command.
-func (p *plant) hadoopCredential(c *conf.Cluster, protection hadoopxml.Protection) (kerberos.Credential, error) {
+// hadoopIdentity is the cluster's identity. Where none is written it is, as for Java's clients, the delegation token that a launcher has left, or else the ticket cache of whoever runs
+// the command.
+func (p *plant) hadoopIdentity(ctx context.Context, c *conf.Cluster, protection hadoopxml.Protection, site *hadoopxml.Config, uri string) (who native.Identity, err error) {
 	if c.Kerberos != "" {
-		l, ok := p.logins[c.Kerberos]
-		if !ok {
-			return nil, fmt.Errorf("there is no identity kerberos.%s", c.Kerberos)
-		}
-		return l, nil
+		who.Credential, err = p.credential(c.Kerberos)
+		return who, err
 	}
 	if !protection.Kerberos {
-		return nil, nil //nolint:nilnil // a cluster without security has no credentials
+		return who, nil
+	}
+	if !c.Tokens.IsZero() {
+		who.TokenFile, err = c.Tokens.Path()
+		return who, err
+	}
+	if file := os.Getenv("HADOOP_TOKEN_FILE_LOCATION"); file != "" {
+		service, _, err := site.Resolve(uri)
+		if err != nil {
+			return who, err
+		}
+		if _, err = native.FindToken(ctx, file, service); err == nil {
+			who.TokenFile = file
+			return who, nil
+		}
+		p.log.Warn("$HADOOP_TOKEN_FILE_LOCATION is of no use here, and the ticket cache is looked for", "error", err)
 	}
 	cache := cmp.Or(os.Getenv("KRB5CCNAME"), fmt.Sprintf("FILE:/tmp/krb5cc_%d", os.Getuid()))
-	l, err := kerberos.NewLogin(kerberos.Identity{Cache: cache})
+	l, err := kerberos.NewLogin(kerberos.Identity{Cache: cache}) //nolint:contextcheck // reads files, and asks DNS for this host's name at most
 	if err != nil {
-		return nil, fmt.Errorf("the cluster is secured and no identity is configured for it; run kinit, or write kerberos: NAME: %w", err)
+		return who, fmt.Errorf("the cluster is secured and no identity is configured for it; run kinit, or write kerberos: NAME: %w", err)
 	}
-	return l, nil
+	who.Credential = l
+	return who, nil
 }

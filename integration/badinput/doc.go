@@ -54,4 +54,6 @@
 //	broker down at start                waits                                                      TestBrokerDown
 //	broker without the mechanism        ends, 77                                                   TestWithoutTheMechanism
 //	login wanted and none configured    waits; says what is missing                                TestNoLogin; brokerlink: TestLoginAndTLS
+//	cancelled delegation token          waits for another                                          TestDelegationToken
+//	20 mistakes in logins and targets   doctor's first failure names each                          TestDoctor; kerberos: TestExaminePlanted
 package badinput

@@ -49,7 +49,7 @@ func playFrames(ctx context.Context, p framesPlan) error {
 	if err != nil {
 		return err
 	}
-	sink, err := newSink(p)
+	sink, err := newSink(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -69,13 +69,13 @@ func playFrames(ctx context.Context, p framesPlan) error {
 	return say(owners)
 }
 
-func newSink(p framesPlan) (*hdfssink.Sink, error) {
+func newSink(ctx context.Context, p framesPlan) (*hdfssink.Sink, error) {
 	var fs dfs.FS
 	var err error
 	if p.HDFS == nil {
 		fs, err = local.New("/")
 	} else {
-		fs, err = p.HDFS.open()
+		fs, err = p.HDFS.open(ctx)
 	}
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func hdfsTarget(b testing.TB) *target {
 		b.Fatal(err)
 	}
 	t := &target{base: "/user/ingest/bench-" + strconv.Itoa(os.Getpid()), cluster: c}
-	f, err := t.login().open()
+	f, err := t.login().open(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func (t *target) login() *hdfsLogin {
 	return &hdfsLogin{Conf: c.HadoopConf, KRB5: c.KRB5, Principal: t.cluster.Principal("ingest"), Keytab: t.cluster.Keytab("ingest")}
 }
 
-func (l *hdfsLogin) open() (*native.FS, error) {
+func (l *hdfsLogin) open(ctx context.Context) (*native.FS, error) {
 	site, err := hadoopxml.Load(hadoopxml.Options{Dir: l.Conf})
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (l *hdfsLogin) open() (*native.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, _, err := native.FromConf(site, "/", login)
+	o, _, err := native.FromConf(ctx, site, "/", native.Identity{Credential: login})
 	if err != nil {
 		return nil, err
 	}

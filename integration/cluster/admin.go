@@ -23,6 +23,8 @@ const (
 	StoragePolicies Tool = "org.apache.hadoop.hdfs.tools.StoragePolicyAdmin"
 	EncryptionZones Tool = "org.apache.hadoop.hdfs.tools.CryptoAdmin" // after Encrypt
 	Keys            Tool = "org.apache.hadoop.crypto.key.KeyShell"    // after Encrypt
+	FetchTokens     Tool = "org.apache.hadoop.hdfs.tools.DelegationTokenFetcher"
+	Tokens          Tool = "org.apache.hadoop.security.token.DtUtilShell"
 	Topics          Tool = "org.apache.kafka.tools.TopicCommand"
 	Configs         Tool = "kafka.admin.ConfigCommand"
 	ACLs            Tool = "kafka.admin.AclCommand"
@@ -47,6 +49,11 @@ func (c *Cluster) HDFSWith(ctx context.Context, stdin io.Reader, user string, ar
 // Admin runs a tool of Hadoop, Kafka or Kerberos and returns what it printed. When it fails the error has what it said.
 func (c *Cluster) Admin(ctx context.Context, tool Tool, args ...string) (string, error) {
 	return c.AdminWith(ctx, nil, tool, args...)
+}
+
+// AdminAs is Admin with a tool of Hadoop's, as another user than the superuser.
+func (c *Cluster) AdminAs(ctx context.Context, user string, tool Tool, args ...string) (string, error) {
+	return call(ctx, "127.0.0.1:"+c.values["HADOOP_TOOLBOX"], nil, append([]string{user, string(tool)}, args...))
 }
 
 // AdminWith is Admin with a standard input, for tools that read one.

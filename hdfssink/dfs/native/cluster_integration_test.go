@@ -24,7 +24,7 @@ func options(t testing.TB, c *cluster.Cluster, user string) native.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, _, err := native.FromConf(x, "/", login)
+	o, _, err := native.FromConf(t.Context(), x, "/", native.Identity{Credential: login})
 	if err != nil {
 		t.Fatal(err)
 	}

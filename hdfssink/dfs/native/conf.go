@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,15 +9,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/penstock-io/penstock/conf/hadoopxml"
+	"github.com/penstock-io/penstock/hdfssink/dfs/token"
 	"github.com/penstock-io/penstock/kerberos"
 )
 
 // FromConf takes the options for uri (hdfs://NAMESERVICE/path, or a plain path on fs.defaultFS) out of a Hadoop configuration, and
 // returns the path too. cred may be nil for a cluster without security; a secured one without cred is refused. It does not call
 // CheckProtections.
-func FromConf(c *hadoopxml.Config, uri string, cred kerberos.Credential) (o Options, path string, err error) {
+func FromConf(ctx context.Context, c *hadoopxml.Config, uri string, who Identity) (o Options, path string, err error) {
 	service, path, err := c.Resolve(uri)
 	if err != nil {
 		return o, "", err
@@ -25,15 +28,21 @@ func FromConf(c *hadoopxml.Config, uri string, cred kerberos.Credential) (o Opti
 	if err != nil {
 		return o, "", err
 	}
-	if p.Kerberos && cred == nil {
+	if p.Kerberos && who.Credential == nil && who.TokenFile == "" {
 		return o, "", fmt.Errorf("HDFS %s is secured (hadoop.security.authentication is kerberos) and no identity is given; write kerberos: NAME under hadoop", service.Name)
 	}
 	if !p.Kerberos {
-		cred = nil
+		who = Identity{}
 	}
 	o = Options{
-		NameNodes: service.Addresses, Credential: cred, NameNodePrincipal: p.NameNodeName,
+		NameNodes: service.Addresses, Credential: who.Credential, NameNodePrincipal: p.NameNodeName,
 		Encrypt: p.Encrypt, UseHostnames: p.DataNodeByName,
+	}
+	if who.TokenFile != "" {
+		o.Token = func(ctx context.Context) (token.Token, error) { return FindToken(ctx, who.TokenFile, service) }
+		if o.User, err = tokenOwner(ctx, o.Token); err != nil {
+			return o, "", err
+		}
 	}
 	if len(p.DataTransfer) > 0 {
 		o.DataProtection = p.DataTransfer[0] // what a server with the same list offers first
@@ -52,6 +61,56 @@ func FromConf(c *hadoopxml.Config, uri string, cred kerberos.Credential) (o Opti
 	o.BlockSize, err = c.Size("dfs.blocksize", 128<<20)
 	return o, path, err
 }
+
+// Identity is what proves to a secured cluster who we are: one of the two.
+type Identity struct {
+	Credential kerberos.Credential
+	TokenFile  string // with a delegation token of the name service's; see package token
+}
+
+// FindToken reads a file and returns its token for a name service: by the service's name if it has several NameNodes, else by the NameNode's address or name.
+func FindToken(ctx context.Context, path string, service hadoopxml.NameService) (token.Token, error) {
+	all, err := token.Read(path)
+	if err != nil {
+		return token.Token{}, err
+	}
+	names := []string{"ha-hdfs:" + service.Name}
+	for _, addr := range service.Addresses {
+		names = append(names, addr)
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			continue // Options are checked elsewhere
+		}
+		ips, _ := net.DefaultResolver.LookupHost(ctx, host) // a name without an address may still be how the token has it
+		for _, ip := range ips {
+			names = append(names, net.JoinHostPort(ip, port))
+		}
+	}
+	t, ok := token.Find(all, token.HDFS, names...)
+	if !ok {
+		return t, fmt.Errorf("%w: %s has no %s for %s; it has: %v", ErrNoToken, path, token.HDFS, strings.Join(names, " or "), all)
+	}
+	owner, err := t.Owner()
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", path, err)
+	}
+	if time.Now().After(owner.Max) {
+		return t, fmt.Errorf("%w: the token of %s in %s could be renewed until %s only: fetch another", ErrNoToken, owner.Name, path, owner.Max.Local().Format(time.DateTime))
+	}
+	return t, nil
+}
+
+func tokenOwner(ctx context.Context, find func(context.Context) (token.Token, error)) (string, error) {
+	t, err := find(ctx)
+	if err != nil {
+		return "", err
+	}
+	owner, err := t.Owner()
+	return owner.Name, err
+}
+
+// ErrNoToken says that a file has no token that can be used.
+var ErrNoToken = errors.New("no delegation token")
 
 func qop(level string) kerberos.QOP {
 	switch level {

@@ -72,7 +72,7 @@ func TestFromConf(t *testing.T) {
 		"dfs.namenode.rpc-address.ns1.b=h2:8020", "dfs.namenode.rpc-address.ns2=h3:8020", "dfs.replication=2", "dfs.blocksize=64m",
 		"fs.permissions.umask-mode=027", "hadoop.rpc.protection=privacy,authentication", "dfs.data.transfer.protection=privacy",
 		"dfs.client.use.datanode.hostname=true")
-	got, path, err := native.FromConf(c, "/data/clicks", nil)
+	got, path, err := native.FromConf(t.Context(), c, "/data/clicks", native.Identity{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestFromConfRefuses(t *testing.T) {
 		{[]string{"fs.defaultFS=hdfs://nn:8020", "fs.permissions.umask-mode=u=rwx"}, "/x", "octal"},
 		{[]string{"fs.defaultFS=hdfs://nn:8020", "dfs.data.transfer.protection=secret"}, "/x", "secret"},
 	} {
-		if _, _, err := native.FromConf(load(t, tc.lines...), tc.uri, nil); err == nil || !strings.Contains(err.Error(), tc.says) {
+		if _, _, err := native.FromConf(t.Context(), load(t, tc.lines...), tc.uri, native.Identity{}); err == nil || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%v: %v, want %q in it", tc.lines, err, tc.says)
 		}
 	}

@@ -54,6 +54,8 @@ func (r *refusal) kind() (do string, kind error) {
 			return "", dfs.ErrRefused
 		}
 		return "give it the right (hdfs dfs -chmod, -chown or -setfacl), or change who the agent is", fs.ErrPermission
+	case "InvalidToken":
+		return "the delegation token has expired or was cancelled: fetch another, by hdfs fetchdt or from the launcher", fs.ErrPermission
 	case "AuthorizationException":
 		return "it must be allowed to use HDFS (hadoop-policy.xml, hadoop.proxyuser.*)", fs.ErrPermission
 	case "NSQuotaExceededException", "DSQuotaExceededException", "QuotaByStorageTypeExceededException", "QuotaExceededException":

@@ -137,7 +137,7 @@ func (f *FS) Describe(ctx context.Context) (string, error) {
 	switch {
 	case conn != nil && conn.layer != nil:
 		protection = "calls have " + conn.layer.QOP().String()
-	case f.o.Credential != nil:
+	case f.o.secured():
 		protection = "calls have auth"
 	}
 	data := "whatever the DataNodes ask for"
@@ -147,7 +147,11 @@ func (f *FS) Describe(ctx context.Context) (string, error) {
 	if f.o.Encrypt {
 		data += ", encrypted"
 	}
-	return fmt.Sprintf("%s is active of %d; as %s; %s; data transfer: %s", m.addr, len(f.muxes), f.o.who(), protection, data), nil
+	who := f.o.who()
+	if f.o.Token != nil {
+		who += " by a delegation token"
+	}
+	return fmt.Sprintf("%s is active of %d; as %s; %s; data transfer: %s", m.addr, len(f.muxes), who, protection, data), nil
 }
 
 func info(s os.FileInfo) dfs.Info {

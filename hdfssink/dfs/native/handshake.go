@@ -41,7 +41,7 @@ type saslMessage struct {
 }
 
 // saslAuth is SaslAuth {method = 1, mechanism = 2, protocol = 3, serverId = 4, challenge = 5}.
-type saslAuth struct{ method, mechanism, protocol, serverID string }
+type saslAuth struct{ method, mechanism, protocol, serverID, challenge string }
 
 func (s saslMessage) encode() []byte {
 	b := appendVarint(nil, 2, s.state)
@@ -82,7 +82,7 @@ func parseSASL(b []byte) (s saslMessage, err error) {
 }
 
 func parseAuth(b []byte) (a saslAuth, err error) {
-	to := map[int]*string{1: &a.method, 2: &a.mechanism, 3: &a.protocol, 4: &a.serverID}
+	to := map[int]*string{1: &a.method, 2: &a.mechanism, 3: &a.protocol, 4: &a.serverID, 5: &a.challenge}
 	err = fields(b, func(f field) bool {
 		if p := to[f.num]; p != nil && f.kind == wireBytes {
 			*p = string(f.bytes)
@@ -95,14 +95,17 @@ func parseAuth(b []byte) (a saslAuth, err error) {
 // handshake opens the connection. The caller bounds it by a deadline on raw.
 func (c *nnConn) handshake(ctx context.Context) error {
 	o := c.mux.o
-	if o.Credential == nil {
+	if !o.secured() {
 		if _, err := c.raw.Write([]byte(rpcHeaderNone)); err != nil {
 			return err
 		}
 	} else if err := c.authenticate(ctx); err != nil {
-		return fmt.Errorf("authenticate as %s: %w", o.who(), err)
+		return fmt.Errorf("authenticate as %s: %w", o.who(), advised(err))
 	}
 	user := appendBytes(nil, 1, o.who()) // UserInformationProto {effectiveUser = 1}
+	if o.Token != nil {
+		user = []byte{} // the token says it
+	}
 	context := appendBytes(nil, 2, user) // IpcConnectionContextProto {userInfo = 2, protocol = 3}
 	context = appendBytes(context, 3, protocolName)
 	packet := frame(c.mux.header(callContext), context)
@@ -117,17 +120,30 @@ func (c *nnConn) handshake(ctx context.Context) error {
 	return err
 }
 
-// authenticate runs SASL GSSAPI and keeps its security layer, if one was agreed on.
+// advised is a refusal with what to do about it. It is tried again all the same: tokens and rights are put right while agents run.
+func advised(err error) error {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		if do, _ := r.kind(); do != "" {
+			return fmt.Errorf("%w; %s", err, do)
+		}
+	}
+	return err
+}
+
+// mechanism is the client's side of a SASL mechanism.
+type mechanism interface {
+	layer
+	// Step takes a challenge and returns the response; done: it is the last.
+	Step(challenge []byte) (response []byte, done bool, err error)
+}
+
+// verifier is a mechanism whose server has a last word, which must be heard.
+type verifier interface {
+	verify(verdict []byte) error
+}
+
+// authenticate runs SASL, GSSAPI or with a token DIGEST-MD5, and keeps its security layer, if one was agreed on.
 func (c *nnConn) authenticate(ctx context.Context) error {
-	o := c.mux.o
-	host, _, err := net.SplitHostPort(c.mux.addr)
-	if err != nil {
-		return err
-	}
-	spn, err := kerberos.ParseSPN(o.NameNodePrincipal, host)
-	if err != nil {
-		return err
-	}
 	if _, err := c.raw.Write([]byte(rpcHeaderSASL)); err != nil {
 		return err
 	}
@@ -135,16 +151,56 @@ func (c *nnConn) authenticate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	auth, err := chooseKerberos(offer)
+	var m mechanism
+	var auth saslAuth
+	if c.mux.o.Token != nil {
+		m, auth, err = c.byToken(ctx, offer)
+	} else {
+		m, auth, err = c.byKerberos(ctx, offer)
+	}
 	if err != nil {
 		return err
+	}
+	return c.converse(m, auth)
+}
+
+func (c *nnConn) byKerberos(ctx context.Context, offer saslMessage) (mechanism, saslAuth, error) {
+	o := c.mux.o
+	auth, err := choose(offer, "KERBEROS", "GSSAPI")
+	if err != nil {
+		return nil, auth, err
+	}
+	auth.challenge = "" // the client begins
+	host, _, err := net.SplitHostPort(c.mux.addr)
+	if err != nil {
+		return nil, auth, err
+	}
+	spn, err := kerberos.ParseSPN(o.NameNodePrincipal, host)
+	if err != nil {
+		return nil, auth, err
 	}
 	x, err := o.Credential.Initiate(ctx, spn)
 	if err != nil {
-		return err
+		return nil, auth, err
 	}
-	m := kerberos.NewGSSAPI(x, kerberos.SASLOptions{QOP: o.RPCProtection, MaxSize: 1<<24 - 1}) // Java does not cut long answers
-	token, done, err := m.Step(nil)
+	return kerberos.NewGSSAPI(x, kerberos.SASLOptions{QOP: o.RPCProtection, MaxSize: 1<<24 - 1}), auth, nil // Java does not cut long answers
+}
+
+func (c *nnConn) byToken(ctx context.Context, offer saslMessage) (mechanism, saslAuth, error) {
+	auth, err := choose(offer, "TOKEN", "DIGEST-MD5")
+	if err != nil {
+		return nil, auth, err
+	}
+	t, err := c.mux.o.Token(ctx)
+	if err != nil {
+		return nil, auth, err
+	}
+	return newDigest(t, auth, c.mux.o.RPCProtection), auth, nil
+}
+
+// converse goes on until the server says that all is well, or that it is not.
+func (c *nnConn) converse(m mechanism, auth saslAuth) error {
+	token, done, err := m.Step([]byte(auth.challenge))
 	if err != nil {
 		return err
 	}
@@ -155,6 +211,11 @@ func (c *nnConn) authenticate(ctx context.Context) error {
 		case err != nil:
 			return err
 		case in.state == saslSuccess && done:
+			if v, ok := m.(verifier); ok {
+				if err := v.verify(in.token); err != nil {
+					return err
+				}
+			}
 			if m.QOP() != kerberos.QOPAuth {
 				c.layer = m
 			}
@@ -173,16 +234,16 @@ func (c *nnConn) authenticate(ctx context.Context) error {
 	return errors.New("the NameNode's SASL handshake does not end")
 }
 
-func chooseKerberos(offer saslMessage) (saslAuth, error) {
+func choose(offer saslMessage, method, mechanism string) (saslAuth, error) {
 	var methods []string
 	for _, a := range offer.auths {
-		if a.method == "KERBEROS" && a.mechanism == "GSSAPI" {
+		if a.method == method && a.mechanism == mechanism {
 			return a, nil
 		}
 		methods = append(methods, a.method)
 	}
-	return saslAuth{}, fmt.Errorf("the NameNode offers %s and not KERBEROS; is hadoop.security.authentication the same on both sides?",
-		strings.Join(methods, ", "))
+	return saslAuth{}, fmt.Errorf("the NameNode offers %s and not %s; is hadoop.security.authentication the same on both sides?",
+		strings.Join(methods, ", "), method)
 }
 
 // exchange sends a message and reads the next.

@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"time"
 
+	"github.com/penstock-io/penstock/hdfssink/dfs/token"
 	"github.com/penstock-io/penstock/kerberos"
 )
 
@@ -19,6 +20,8 @@ type Options struct {
 	NameNodes []string
 	// Credential proves who we are. Nil: the cluster is not secured, and User is believed.
 	Credential kerberos.Credential
+	// Token gives a delegation token of the NameNode's, anew for each connection; set, it is used in place of Credential, and User is its owner. See FindToken.
+	Token func(context.Context) (token.Token, error)
 	// NameNodePrincipal is dfs.namenode.kerberos.principal, such as nn/_HOST@EXAMPLE.TEST. Needed with a Credential.
 	NameNodePrincipal string
 	// User of a cluster that is not secured; by default HADOOP_USER_NAME, or else the operating system's.
@@ -59,7 +62,7 @@ func withDefaults(o Options) (Options, error) {
 	if o.Credential != nil && o.NameNodePrincipal == "" {
 		return o, errors.New("HDFS: the NameNode's principal is not known; set dfs.namenode.kerberos.principal (nn/_HOST@REALM) in hdfs-site.xml")
 	}
-	if o.Credential == nil && o.User == "" {
+	if !o.secured() && o.User == "" {
 		name, err := userName()
 		if err != nil {
 			return o, err
@@ -103,8 +106,11 @@ func userName() (string, error) {
 
 // who names the identity in messages.
 func (o *Options) who() string {
-	if o.Credential != nil {
+	if o.Token == nil && o.Credential != nil {
 		return o.Credential.Principal().String()
 	}
 	return o.User
 }
+
+// secured says whether we prove who we are.
+func (o *Options) secured() bool { return o.Token != nil || o.Credential != nil }
