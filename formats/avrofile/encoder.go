@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/pieces"
 	"github.com/penstock-io/penstock/ingest"
 )
 
@@ -25,21 +25,17 @@ const frontRoom = 2 * binary.MaxVarintLen64
 
 // encoder implements formats.Encoder. It holds one block at most, and nothing before the first event.
 type encoder struct {
-	format  *Format
-	part    ingest.Partition
-	w       io.Writer
-	block   []byte
-	rows    int64 // in it
-	sync    []byte
-	written int64 // bytes given to w
-	raw     int64 // bytes of datums in them
-	err     error // final: the first error of the writer, or errDone
+	format *Format
+	part   ingest.Partition
+	out    pieces.Output
+	rows   int64 // in the open block
+	sync   []byte
 }
 
 // Append implements formats.Encoder.
 func (e *encoder) Append(ev *ingest.Event) error {
-	if e.err != nil {
-		return e.err
+	if e.out.Err != nil {
+		return e.out.Err
 	}
 	w, ok := e.format.writers.Get().(*writer)
 	if !ok {
@@ -50,8 +46,8 @@ func (e *encoder) Append(ev *ingest.Event) error {
 		if _, refused := errors.AsType[*formats.RecordError](err); refused {
 			return err
 		}
-		e.err = fmt.Errorf("write avro: %w", err)
-		return e.err
+		e.out.Err = fmt.Errorf("write avro: %w", err)
+		return e.out.Err
 	}
 	return e.add(w.datum)
 }
@@ -89,67 +85,57 @@ func (f *Format) putWriter(w *writer) {
 
 func (e *encoder) add(datum []byte) error {
 	size := e.format.blocks.Size()
-	if e.rows > 0 && len(e.block)+len(datum) > size {
+	if e.rows > 0 && len(e.out.Open)+len(datum) > size {
 		if err := e.writeBlock(); err != nil {
 			return err
 		}
 	}
-	e.block = append(e.format.blocks.Grow(e.block, len(datum)), datum...)
+	e.out.Append(datum)
 	e.rows++
-	if len(e.block) > size { // one datum larger than a block: not kept
+	if len(e.out.Open) > size { // one datum larger than a block: not kept
 		return e.Flush()
 	}
 	return nil
 }
 
 // Buffered implements formats.Encoder.
-func (e *encoder) Buffered() int64 { return int64(cap(e.block)) }
+func (e *encoder) Buffered() int64 { return e.out.Buffered() }
 
 // Size implements formats.Encoder: the open block is taken to shrink as those before it did.
 func (e *encoder) Size() int64 {
-	open := int64(len(e.block))
-	switch {
-	case e.raw > 0:
-		open = int64(float64(open) * float64(e.written) / float64(e.raw))
-	case e.format.codec.name() != "null":
-		open /= 3
+	open := int64(len(e.out.Open))
+	guess := open
+	if e.format.codec.name() != "null" {
+		guess /= 3
 	}
+	size := e.out.Written() + e.out.Shrunk(open, guess)
 	if e.sync == nil {
-		open += int64(len(e.format.header)) + syncSize
+		size += int64(len(e.format.header)) + syncSize
 	}
-	return e.written + open
+	return size
 }
 
-// Flush implements formats.Encoder: one block. It gives the memory back.
-func (e *encoder) Flush() error {
-	if e.err != nil {
-		return e.err
-	}
-	err := e.writeBlock()
-	e.release()
-	return err
-}
+// Flush implements formats.Encoder: one block.
+func (e *encoder) Flush() error { return e.out.Flush(e.writeBlock) }
 
 // writeBlock writes the block and keeps its buffer: a file that has filled one will fill another.
 func (e *encoder) writeBlock() error {
 	if e.rows == 0 {
 		return nil
 	}
-	if e.err = e.begin(); e.err != nil {
-		return e.err
+	if err := e.begin(); err != nil {
+		return err
 	}
-	out := e.format.packed.Get()[:frontRoom]
-	out = e.format.codec.compress(out, e.block)
+	packed := e.format.packed.Get()[:frontRoom]
+	packed = e.format.codec.compress(packed, e.out.Open)
+	defer e.format.packed.Put(packed)
 	var numbers [frontRoom]byte
-	head := binary.AppendVarint(binary.AppendVarint(numbers[:0], e.rows), int64(len(out)-frontRoom))
+	head := binary.AppendVarint(binary.AppendVarint(numbers[:0], e.rows), int64(len(packed)-frontRoom))
 	from := frontRoom - len(head)
-	copy(out[from:], head)
-	out = append(out, e.sync...)
-	e.raw += int64(len(e.block))
-	e.err = e.write(out[from:])
-	e.format.packed.Put(out)
-	e.block, e.rows = e.block[:0], 0
-	return e.err
+	copy(packed[from:], head)
+	e.out.Raw += int64(len(e.out.Open))
+	e.out.Open, e.rows = e.out.Open[:0], 0
+	return e.out.Write(append(packed[from:], e.sync...))
 }
 
 // begin writes the header, once.
@@ -159,16 +145,7 @@ func (e *encoder) begin() error {
 	}
 	e.sync = make([]byte, syncSize)
 	_, _ = rand.Read(e.sync) // it never fails
-	return e.write(append(slices.Clip(e.format.header), e.sync...))
-}
-
-func (e *encoder) write(p []byte) error {
-	n, err := e.w.Write(p)
-	e.written += int64(n)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	return err
+	return e.out.Write(append(slices.Clip(e.format.header), e.sync...))
 }
 
 // Close implements formats.Encoder. The header, which has the metadata of a file, was written before it was known.
@@ -176,22 +153,12 @@ func (e *encoder) Close(map[string]string) error {
 	if err := e.Flush(); err != nil {
 		return err
 	}
-	if e.err = e.begin(); e.err != nil {
-		return e.err
+	if err := e.begin(); err != nil {
+		return err
 	}
 	e.Abandon()
 	return nil
 }
 
 // Abandon implements formats.Encoder.
-func (e *encoder) Abandon() {
-	e.release()
-	if e.err == nil {
-		e.err = errDone
-	}
-}
-
-func (e *encoder) release() {
-	e.format.blocks.Put(e.block)
-	e.block, e.rows = nil, 0
-}
+func (e *encoder) Abandon() { e.out.Abandon(errDone) }

@@ -89,7 +89,7 @@ func (f *Format) NewEncoder(w io.Writer, c formats.Context) (formats.Encoder, er
 	if !utf8.ValidString(c.Partition.Topic) {
 		return nil, fmt.Errorf("write avro: the topic %q is not valid UTF-8, which the field for it must be", c.Partition.Topic)
 	}
-	return &encoder{format: f, part: c.Partition, w: w}, nil
+	return &encoder{format: f, part: c.Partition, out: pieces.Output{W: w, Pool: f.blocks}}, nil
 }
 
 // writer makes datums of events. Used by one goroutine at a time.

@@ -62,7 +62,7 @@ func (f *Format) SchemaID() string { return "text-1" }
 
 // NewEncoder implements formats.Format.
 func (f *Format) NewEncoder(w io.Writer, _ formats.Context) (formats.Encoder, error) {
-	return &encoder{format: f, w: w}, nil
+	return &encoder{format: f, out: pieces.Output{W: w, Pool: f.pieces}}, nil
 }
 
 // check refuses what is no line.
