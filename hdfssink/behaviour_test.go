@@ -2,6 +2,7 @@ package hdfssink_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -162,6 +163,27 @@ func TestStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// awayTime cannot tell the time of an event now.
+type awayTime struct{}
+
+var errAway = errors.New("the registry is away")
+
+func (awayTime) Millis([]byte) (int64, error) { return 0, errAway }
+
+// TestTimeThatCannotBeToldNow: such an event is no dead letter. The drain ends, and is tried again.
+func TestTimeThatCannotBeToldNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(func(r *rig) { r.o.NewFieldTime = func() hdfssink.FieldTime { return awayTime{} } })
+		r.log.Append(0, events(0, 3)...)
+		if err := drained(t, r.sink(t), r.log.Stream(0), time.Second); !errors.Is(err, errAway) || !strings.Contains(err.Error(), "clicks+0@0") {
+			t.Error(err)
+		}
+		if got, dead := r.published(t), r.dead(t); len(got)+len(dead) > 0 {
+			t.Errorf("%d events are published, %d are dead letters", len(got), len(dead))
+		}
+	})
 }
 
 func TestDeadLetters(t *testing.T) {

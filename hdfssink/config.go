@@ -33,7 +33,7 @@ type Config struct {
 
 // EventTime says which time decides an event's bucket.
 type EventTime struct {
-	From string `yaml:"from" doc:"timestamp (Kafka's), arrival (the clock of this host, Flume's useLocalTimeStamp), header NAME (milliseconds since 1970) or field $.NAME.NAME (of a JSON body: a number, or a string such as 2026-01-31T06:00:00Z)."`
+	From string `yaml:"from" doc:"timestamp (Kafka's), arrival (the clock of this host, Flume's useLocalTimeStamp), header NAME (milliseconds since 1970) or field $.NAME.NAME (of the body: a timestamp, a number, or in JSON a string such as 2026-01-31T06:00:00Z)."`
 	Unit string `yaml:"unit" conf:"enum=s|ms|us|ns" doc:"Of numbers in the field."`
 	Min  Bound  `yaml:"min" doc:"Earlier events are dead letters: a date, a time, or a distance from now such as -90d; empty: no limit."`
 	Max  Bound  `yaml:"max" doc:"Later events are dead letters: a date, a time, or a distance from now such as +1d; empty: no limit."`

@@ -9,6 +9,7 @@ import (
 	"github.com/penstock-io/penstock/formats/avrofile"
 	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/parquetfile"
+	"github.com/penstock-io/penstock/formats/sequencefile"
 	"github.com/penstock-io/penstock/formats/textfile"
 	"github.com/penstock-io/penstock/hdfssink"
 	"github.com/penstock-io/penstock/registry"
@@ -30,6 +31,7 @@ func kinds() conf.Registry {
 			"format": {
 				conf.KindOf("parquet", "Apache Parquet: the columns of an Avro schema, or key, body, headers, timestamp, topic, partition, offset.", parquetfile.DefaultConfig),
 				conf.KindOf("avro", "Avro object container files: datums of an Avro schema, or key, body, headers, timestamp, topic, partition, offset.", avrofile.DefaultConfig),
+				conf.KindOf("sequencefile", "Hadoop's SequenceFile: times and bodies, as Flume writes them.", sequencefile.DefaultConfig),
 				conf.KindOf("text", "The bodies, a line each.", textfile.DefaultConfig),
 			},
 		},
@@ -74,6 +76,8 @@ func newFormat(c conf.Choice, o registry.Options) (m made, err error) {
 		} else {
 			m.format, err = avrofile.NewTyped(*f, m.source)
 		}
+	case *sequencefile.Config:
+		m.format, err = sequencefile.New(*f)
 	case *textfile.Config:
 		m.format, err = textfile.New(*f)
 	default:

@@ -13,6 +13,7 @@ import (
 	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/parquetfile"
 	"github.com/penstock-io/penstock/formats/schema"
+	"github.com/penstock-io/penstock/formats/sequencefile"
 	"github.com/penstock-io/penstock/formats/textfile"
 	"github.com/penstock-io/penstock/hdfssink"
 	"github.com/penstock-io/penstock/registry"
@@ -120,6 +121,9 @@ func (t *table) format(c conf.Choice) error {
 		config, origin, t.stored = f.Config, f.Origin, "PARQUET"
 	case *avrofile.Config:
 		config, origin, t.stored = f.Config, f.Origin, "AVRO"
+	case *sequencefile.Config:
+		t.stored, t.columns = "SEQUENCEFILE", []tableColumn{{"line", "STRING"}}
+		return nil
 	case *textfile.Config:
 		t.stored, t.columns = "TEXTFILE", []tableColumn{{"line", "STRING"}}
 		return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/formats/avrofile"
 	"github.com/penstock-io/penstock/formats/parquetfile"
+	"github.com/penstock-io/penstock/formats/sequencefile"
 	"github.com/penstock-io/penstock/formats/textfile"
 	"github.com/penstock-io/penstock/hdfssink"
 	"github.com/penstock-io/penstock/hdfssink/commitlog"
@@ -200,6 +201,8 @@ func inspect(ext string, r io.ReaderAt, size int64) (rows int64, err error) {
 		f, err = parquetfile.DeadLetters(parquetfile.DefaultConfig())
 	case ext == "avro":
 		f, err = avrofile.New(avrofile.DefaultConfig())
+	case ext == "seq":
+		f, err = sequencefile.New(sequencefile.DefaultConfig())
 	case strings.HasPrefix(ext, "txt"):
 		c := textfile.DefaultConfig()
 		if i := slices.Index([]string{"txt.gz", "txt.zst", "txt.snappy"}, ext); i >= 0 {

@@ -78,6 +78,7 @@ func TestResolve(t *testing.T) {
 		{record(`v ["null","int","string"]`), record(`v ["string","null"]`), `{"v":{"string":"s"}}`, `{"v":"s"}`},
 		{record(`v ["null","int","string"]`), record(`v ["string","null"]`), `{"v":null}`, `{"v":null}`},
 		{record(`v ["null","int","string"]`), record(`v ["string","null"]`), `{"v":{"int":1}}`, `wrong_type $.v`},
+		{record(`v ["null","string","int"]`, `w "long"`), record(`v ["string","null"]`, `w "long"`), `{"v":{"string":"s"},"w":5}`, `{"v":"s","w":5}`},
 		{record(`v ["string","int"]`), record(`v "double"`), `{"v":{"int":1}}`, `{"v":1}`},
 		{record(`v ` + color), record(`v {"type":"enum","name":"e","symbols":["GREEN","BLUE"]}`), `{"v":"GREEN"}`, `{"v":"GREEN"}`},
 		{record(`v ` + color), record(`v {"type":"enum","name":"e","symbols":["GREEN","BLUE"]}`), `{"v":"RED"}`, `bad_value $.v`},

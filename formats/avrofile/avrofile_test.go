@@ -176,6 +176,29 @@ func TestLargeDatum(t *testing.T) {
 	events[1].Body = bytes.Repeat([]byte("large "), 100_000)
 	s := formatstest.Subject{Read: rawEvents}
 	s.Check(t, f, s.Write(t, f, events), events)
+	enc, err := f.NewEncoder(io.Discard, formatstest.Clicks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := enc.Append(&events[1]); err != nil || enc.Buffered() != 0 {
+		t.Errorf("%v, and %d bytes are held after it", err, enc.Buffered())
+	}
+}
+
+// TestWrongCounts: a block that says that it has one datum less, or one more, is none.
+func TestWrongCounts(t *testing.T) {
+	f := newFormat(t, func(c *avrofile.Config) { c.Compression = "none" })
+	file := formatstest.Subject{}.Write(t, f, formatstest.Realistic(3))
+	at := bytes.Index(file, file[len(file)-16:]) + 16
+	if file[at] != 2*3 {
+		t.Fatalf("the first block begins with % x", file[at:at+4])
+	}
+	for _, n := range []byte{2 * 2, 2 * 4, 0, 1} {
+		file[at] = n
+		if info, err := inspect(f, file); err == nil {
+			t.Errorf("a count of %x passes for %d rows", n, info.Rows)
+		}
+	}
 }
 
 func TestConfig(t *testing.T) {

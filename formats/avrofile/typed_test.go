@@ -181,3 +181,19 @@ func TestTypedConfig(t *testing.T) {
 		"schema: absent.avsc":                                        "absent.avsc",
 	})
 }
+
+// TestFixedDecimals: a decimal takes all bytes of its fixed, with its sign in those before it.
+func TestFixedDecimals(t *testing.T) {
+	s, from := sources(t, []byte(`{"type":"record","name":"r","fields":[{"name":"d","type":{"type":"fixed","name":"f","size":12,"logicalType":"decimal","precision":5,"scale":2}}]}`))
+	f, err := avrofile.NewTyped(avrofile.DefaultConfig(), from["json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := formatstest.Subject{}.Write(t, f, []ingest.Event{{Body: []byte(`{"d":-0.01}`)}, {Body: []byte(`{"d":123.45}`)}})
+	got := values(t, file)
+	for i, want := range []*big.Rat{big.NewRat(-1, 100), big.NewRat(12345, 100)} {
+		if d, ok := got[i]["d"].(*big.Rat); !ok || d.Cmp(want) != 0 {
+			t.Errorf("%d: %v; want %v (schema %s)", i, got[i]["d"], want, s.ID)
+		}
+	}
+}

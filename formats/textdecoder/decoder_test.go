@@ -74,6 +74,8 @@ func TestSeparated(t *testing.T) {
 		{rfc4180(), `1,"a"b,c`, "invalid_csv body"},
 		{rfc4180(), `1,a"b,c`, "invalid_csv body"},
 		{rfc4180(), "1,\xff,c", "invalid_utf8 body"},
+		{textdecoder.Separated{Separator: ',', Quote: '"', Null: "null"}, `1,"null",x`, `1 "null" "x"`},
+		{textdecoder.Separated{Separator: ',', Quote: '"', Null: "null"}, `1,null,x`, `1 null "x"`},
 		{hive, "1\t\\N\ta\"b", `1 null "a\"b"`},
 		{hive, "1\ta,b\t\\\\N", `1 "a,b" "\\\\N"`},
 		{hive, "1\t\t\\N", "missing_field $.rest"},

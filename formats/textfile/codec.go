@@ -7,6 +7,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/penstock-io/penstock/formats/hadoopsnappy"
 )
 
 // codec compresses pieces. Safe for concurrent use.
@@ -74,4 +76,13 @@ func (zstdCodec) open(r io.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return d.IOReadCloser(), nil
+}
+
+type snappyCodec struct{}
+
+func (snappyCodec) suffix() string                { return ".snappy" }
+func (snappyCodec) end() string                   { return hadoopsnappy.End }
+func (snappyCodec) compress(dst, p []byte) []byte { return hadoopsnappy.Append(dst, p) }
+func (snappyCodec) open(r io.Reader) (io.ReadCloser, error) {
+	return io.NopCloser(hadoopsnappy.NewReader(r, false)), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/formats/avrofile"
 	"github.com/penstock-io/penstock/formats/formatstest"
+	"github.com/penstock-io/penstock/formats/sequencefile"
 	"github.com/penstock-io/penstock/formats/textfile"
 	"github.com/penstock-io/penstock/ingest"
 	"github.com/penstock-io/penstock/integration/cluster"
@@ -94,5 +95,38 @@ func TestHadoopReadsAvro(t *testing.T) {
 				t.Errorf("more than %d events", len(events))
 			}
 		})
+	}
+}
+
+// TestHadoopReadsSequenceFiles: Hadoop's own reader finds times and bodies, in order.
+func TestHadoopReadsSequenceFiles(t *testing.T) {
+	c, err := cluster.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := formatstest.Realistic(2000)
+	events = append(events, ingest.Event{Timestamp: 5, Body: bytes.Repeat([]byte("long "), 100_000)}, ingest.Event{Timestamp: -1, Body: []byte{}})
+	for _, value := range []string{"text", "bytes"} {
+		var want strings.Builder
+		for i := range events {
+			body := string(events[i].Body)
+			if value == "bytes" { // which prints so
+				body = strings.TrimSuffix(fmt.Sprintf("% x", events[i].Body), " ")
+			}
+			fmt.Fprintf(&want, "%d\t%s\n", events[i].Timestamp, body)
+		}
+		for _, compression := range []string{"none", "deflate", "snappy"} {
+			t.Run(value+"/"+compression, func(t *testing.T) {
+				config := sequencefile.DefaultConfig()
+				config.Value, config.Compression = value, compression
+				f, err := sequencefile.New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := hadoopText(t, c, f, events); got != want.String() {
+					t.Errorf("%d bytes are printed, and should be %d: %.300q", len(got), want.Len(), got)
+				}
+			})
+		}
 	}
 }

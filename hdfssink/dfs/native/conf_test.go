@@ -1,15 +1,19 @@
 package native_test
 
 import (
+	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-io/penstock/conf/hadoopxml"
 	"github.com/penstock-io/penstock/hdfssink/dfs/native"
+	"github.com/penstock-io/penstock/hdfssink/dfs/token"
 	"github.com/penstock-io/penstock/kerberos"
 )
 
@@ -109,6 +113,50 @@ func TestFromConfRefuses(t *testing.T) {
 	} {
 		if _, err := native.New(o); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("New: %v, want %q in it", err, says)
+		}
+	}
+}
+
+// TestFindToken: by the name service or an address of it, of the right kind, and not when it is too old to be renewed.
+func TestFindToken(t *testing.T) {
+	text := func(s string) string { return string(rune(len(s))) + s }
+	identifier := func(until time.Time) string {
+		return "\x00" + text("alice") + text("yarn") + text("") + "\x00" + "\x88" + string(binary.BigEndian.AppendUint64(nil, uint64(until.UnixMilli()))) + "\x01\x01"
+	}
+	path := filepath.Join(t.TempDir(), "tokens")
+	write := func(kind, service string, until time.Time) {
+		file := "HDTS\x00\x01" + text("alias") + text(identifier(until)) + text("password") + text(kind) + text(service) + "\x00"
+		if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	secured := []string{"hadoop.security.authentication=kerberos", "dfs.namenode.kerberos.principal=nn/_HOST@R"}
+	one := load(t, append(secured, "fs.defaultFS=hdfs://localhost:8020")...)
+	pair := load(t, append(secured, "fs.defaultFS=hdfs://ns1", "dfs.nameservices=ns1", "dfs.ha.namenodes.ns1=a,b", "dfs.namenode.rpc-address.ns1.a=h1:8020", "dfs.namenode.rpc-address.ns1.b=h2:8020")...)
+	later := time.Now().Add(time.Hour)
+	for _, c := range []struct {
+		conf          *hadoopxml.Config
+		kind, service string
+		until         time.Time
+		want          string // "": it is found
+	}{
+		{one, token.HDFS, "127.0.0.1:8020", later, ""},
+		{one, token.HDFS, "localhost:8020", later, ""},
+		{one, token.HDFS, "localhost:8021", later, "has no HDFS_DELEGATION_TOKEN for ha-hdfs:"},
+		{one, "WEBHDFS delegation", "localhost:8020", later, "has no HDFS_DELEGATION_TOKEN for"},
+		{one, token.HDFS, "localhost:8020", time.Now().Add(-time.Hour), "could be renewed until"},
+		{pair, token.HDFS, "ha-hdfs:ns1", later, ""},
+		{pair, token.HDFS, "ha-hdfs:ns2", later, "has no"},
+	} {
+		write(c.kind, c.service, c.until)
+		o, _, err := native.FromConf(t.Context(), c.conf, "/", native.Identity{TokenFile: path})
+		switch {
+		case c.want != "":
+			if !errors.Is(err, native.ErrNoToken) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "password") {
+				t.Errorf("%s for %s: %v; want %q", c.kind, c.service, err, c.want)
+			}
+		case err != nil || o.User != "alice":
+			t.Errorf("%s for %s: user %q, %v", c.kind, c.service, o.User, err)
 		}
 	}
 }

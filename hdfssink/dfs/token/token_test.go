@@ -67,6 +67,16 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestNumbers: Hadoop's numbers of several bytes, and below zero.
+func TestNumbers(t *testing.T) {
+	for last, want := range map[string]int64{"\x7f": 127, "\x90": -112, "\x8f\x80": 128, "\x8e\x01\x00": 256, "\x87\x70": -113, "\x87\xff": -256, "\x86\x01\x00": -257} {
+		k := token.Token{Identifier: []byte("\x00" + text("a") + text("") + text("") + "\x00" + last)}
+		if owner, err := k.Owner(); err != nil || owner.Max.UnixMilli() != want {
+			t.Errorf("% x: %d, %v; want %d", last, owner.Max.UnixMilli(), err, want)
+		}
+	}
+}
+
 // TestDamaged: every cut is seen, and nothing is allocated for a length that is only declared.
 func TestDamaged(t *testing.T) {
 	for _, data := range []string{writable(), proto()} {
