@@ -75,7 +75,7 @@ mutants: ## plant bugs in the commit protocol; its tests must catch each
 fuzz: ## every fuzz target for FUZZTIME
 	for file in $$(grep -rl --include='*_test.go' '^func Fuzz' --exclude-dir=build .); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$(dirname "$$file")"; \
 	  done; \
 	done
 
