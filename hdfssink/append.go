@@ -110,6 +110,7 @@ func (d *drain) appendEvent(e *ingest.Event) error {
 		}
 		return d.failed(f, fmt.Errorf("append to a file of %s: %w", b.path, err))
 	}
+	d.inRow = 0
 	d.took(f, e)
 	return nil
 }
@@ -149,6 +150,9 @@ func (d *drain) reject(e *ingest.Event, why *formats.RecordError) error {
 	if err := enc.AppendRejected(e, why); err != nil {
 		return d.failed(d.dead, fmt.Errorf("append to the dead letters: %w", err))
 	}
+	if err := d.tooMany(e, why); err != nil {
+		return err
+	}
 	d.metrics.deadLetter(why.Code)
 	if d.dead.rows == 0 {
 		d.log.Warn("events go to the dead letters", "offset", e.Offset, "reason", why.Code, "at", why.Path, "detail", why.Detail,
@@ -156,6 +160,20 @@ func (d *drain) reject(e *ingest.Event, why *formats.RecordError) error {
 	}
 	d.took(d.dead, e)
 	return nil
+}
+
+// tooMany says when so many events in a row were refused that somebody must look. Nothing of them is committed: they are read again.
+func (d *drain) tooMany(e *ingest.Event, why *formats.RecordError) error {
+	most := d.s.c.DeadLetters.StopAfter
+	if most == 0 || e.Body == nil { // tombstones come in crowds
+		return nil
+	}
+	if d.inRow++; d.inRow < most {
+		return nil
+	}
+	return ingest.Permanent(fmt.Errorf(
+		"%s: the last %d events up to offset %d cannot be written, this one because of %w; correct the sink's format or event_time, or set dead_letters.stop_after: 0 to have them in the dead letters (nothing is lost: they are read again)",
+		d.part, d.inRow, e.Offset, why))
 }
 
 // took counts an event that an encoder has accepted.

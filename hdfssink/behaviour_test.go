@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/hdfssink"
 	"github.com/penstock-io/penstock/hdfssink/dfs"
 	"github.com/penstock-io/penstock/hdfssink/dfs/mem"
@@ -163,6 +164,40 @@ func TestStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStopAfter: a partition is refused when so many events in a row cannot be written, and not for as many among others, nor for tombstones. They are read again.
+func TestStopAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := func(i int) bool { return i >= 100 }
+		fail := func(ev *ingest.Event) error {
+			if bad(int(ev.Offset)) || ev.Offset%10 != 0 {
+				return &formats.RecordError{Code: "wrong_type", Path: "$.id", Detail: "a string"}
+			}
+			return nil
+		}
+		r := newRig(func(r *rig) { r.c.DeadLetters.StopAfter = 20; r.o.Format = lines{ext: "txt", fail: fail} })
+		r.log.Append(0, events(0, 100)...)
+		if err := drained(t, r.sink(t), r.log.Stream(0), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		r.log.Append(0, events(100, 30, func(_ int, e *ingest.Event) { e.Body = nil })...)
+		if err := drained(t, r.sink(t), r.log.Stream(0), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		r.log.Append(0, events(130, 25)...)
+		err := drained(t, r.sink(t), r.log.Stream(0), time.Second)
+		if !ingest.IsPermanent(err) || !strings.Contains(err.Error(), "the last 20 events up to offset 149 cannot be written, this one because of wrong_type at $.id") {
+			t.Error(err)
+		}
+		r.c.DeadLetters.StopAfter = 0
+		if err := drained(t, r.sink(t), r.log.Stream(0), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if got, dead := len(r.published(t)), len(r.dead(t)); got != 10 || dead != 145 {
+			t.Errorf("%d events are published, %d are dead letters", got, dead)
+		}
+	})
 }
 
 // awayTime cannot tell the time of an event now.

@@ -50,7 +50,8 @@ type Roll struct {
 
 // DeadLetters says where events go that cannot be written.
 type DeadLetters struct {
-	Dir string `yaml:"dir" conf:"assumed=<state>/<sink>/dead" doc:"Directory of the dead letters, one below it for each partition."`
+	Dir       string `yaml:"dir" conf:"assumed=<state>/<sink>/dead" doc:"Directory of the dead letters, one below it for each partition."`
+	StopAfter int    `yaml:"stop_after" conf:"min=0,assumed=never" doc:"Refuse to go on with a partition when so many of its events in a row cannot be written, which is rather a wrong schema than so many wrong events; events without a body do not count. 0: never."`
 }
 
 // Permissions are those of what is published; empty: the file system's defaults.

@@ -46,6 +46,7 @@ type drain struct {
 	due    bool      // something is due whatever the time
 	over   bool      // the claim is lost or unknown: nothing can be committed any more
 	since  int64     // bytes of events appended since memory was counted
+	inRow  int       // events that went to the dead letters since one that did not
 }
 
 // countEvery is how many bytes of events pass between two looks at memory: each partition may be over the budget by so much.
