@@ -5,12 +5,15 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/schema"
+	"github.com/twmb/avro"
 
+	"github.com/penstock-io/penstock/formats/bodies"
 	"github.com/penstock-io/penstock/formats/formatstest"
 	"github.com/penstock-io/penstock/formats/formatstest/jsonevents"
 	"github.com/penstock-io/penstock/formats/parquetfile"
@@ -34,6 +37,41 @@ func BenchmarkTyped(b *testing.B) {
 			benchAppend(b, f)
 		})
 	}
+}
+
+// BenchmarkDatums is how much longer the same takes from JSON than from Avro datums.
+func BenchmarkDatums(b *testing.B) {
+	fromJSON, s, _ := typedFormat(b, []byte(jsonevents.Schema), nil)
+	fromDatums, err := parquetfile.NewTyped(parquetfile.DefaultConfig(), bodies.Datums(s))
+	if err != nil {
+		b.Fatal(err)
+	}
+	other, err := avro.Parse(jsonevents.Schema)
+	if err != nil {
+		b.Fatal(err)
+	}
+	events := formatstest.Realistic(20_000)
+	datums := make([]ingest.Event, len(events))
+	for i := range events {
+		var v any
+		if err := other.DecodeJSON(events[i].Body, &v); err != nil {
+			b.Fatal(err)
+		}
+		if datums[i].Body, err = other.Encode(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+	fill := func(f *parquetfile.Format, events []ingest.Event) time.Duration {
+		began := time.Now()
+		formatstest.Subject{}.Write(b, f, events)
+		return time.Since(began)
+	}
+	var json, datum time.Duration
+	for b.Loop() {
+		json += fill(fromJSON, events)
+		datum += fill(fromDatums, datums)
+	}
+	b.ReportMetric(float64(json)/float64(datum), "json/datums")
 }
 
 func benchAppend(b *testing.B, f *parquetfile.Format) {
