@@ -78,7 +78,7 @@ Results go to stdout, everything else to stderr. Exit codes:
 		return withCode(exitUsage, fmt.Errorf("%w (see: %s --help)", err, c.CommandPath()))
 	})
 	//nolint:contextcheck // cobra hands the context to each command
-	root.AddCommand(runCommand(hard), validateCommand(), verifyCommand(), stateCommand(), dlqCommand(), ddlCommand(), kerberosCommand(), doctorCommand(), demoCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(runCommand(hard), validateCommand(), verifyCommand(), stateCommand(), dlqCommand(), ddlCommand(), inferCommand(), kerberosCommand(), doctorCommand(), demoCommand(), schemaCommand(), versionCommand())
 	return root
 }
 
