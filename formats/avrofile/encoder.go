@@ -1,11 +1,9 @@
 package avrofile
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/formats/pieces"
@@ -29,7 +27,6 @@ type encoder struct {
 	part   ingest.Partition
 	out    pieces.Output
 	rows   int64 // in the open block
-	sync   []byte
 }
 
 // Append implements formats.Encoder.
@@ -109,8 +106,8 @@ func (e *encoder) Size() int64 {
 		guess /= 3
 	}
 	size := e.out.Written() + e.out.Shrunk(open, guess)
-	if e.sync == nil {
-		size += int64(len(e.format.header)) + syncSize
+	if e.out.Mark == nil {
+		size += int64(len(e.format.header)) + pieces.MarkSize
 	}
 	return size
 }
@@ -123,7 +120,7 @@ func (e *encoder) writeBlock() error {
 	if e.rows == 0 {
 		return nil
 	}
-	if err := e.begin(); err != nil {
+	if err := e.out.Begin(e.format.header); err != nil {
 		return err
 	}
 	packed := e.format.packed.Get()[:frontRoom]
@@ -135,17 +132,7 @@ func (e *encoder) writeBlock() error {
 	copy(packed[from:], head)
 	e.out.Raw += int64(len(e.out.Open))
 	e.out.Open, e.rows = e.out.Open[:0], 0
-	return e.out.Write(append(packed[from:], e.sync...))
-}
-
-// begin writes the header, once.
-func (e *encoder) begin() error {
-	if e.sync != nil {
-		return nil
-	}
-	e.sync = make([]byte, syncSize)
-	_, _ = rand.Read(e.sync) // it never fails
-	return e.out.Write(append(slices.Clip(e.format.header), e.sync...))
+	return e.out.Write(append(packed[from:], e.out.Mark...))
 }
 
 // Close implements formats.Encoder. The header, which has the metadata of a file, was written before it was known.
@@ -153,7 +140,7 @@ func (e *encoder) Close(map[string]string) error {
 	if err := e.Flush(); err != nil {
 		return err
 	}
-	if err := e.begin(); err != nil {
+	if err := e.out.Begin(e.format.header); err != nil {
 		return err
 	}
 	e.Abandon()

@@ -56,15 +56,12 @@ func newFormat(c Config, f *Format, text []byte) (*Format, error) {
 	}
 	f.header = header(map[string]string{"avro.schema": string(text), "avro.codec": f.codec.name(), "penstock.version": c.Version})
 	size := int(c.BlockSize.Bytes())
-	f.blocks, f.packed = pieces.New(size), pieces.New(frontRoom+s2.MaxEncodedLen(size)+4+syncSize)
+	f.blocks, f.packed = pieces.New(size), pieces.New(frontRoom+s2.MaxEncodedLen(size)+4+pieces.MarkSize)
 	f.writers.New = func() any { return newWriter(f.source) }
 	return f, nil
 }
 
-const (
-	magic    = "Obj\x01"
-	syncSize = 16
-)
+const magic = "Obj\x01"
 
 // header is a file's, without its sync marker.
 func header(meta map[string]string) []byte {

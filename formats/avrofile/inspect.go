@@ -1,7 +1,6 @@
 package avrofile
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/formats/avrodecoder"
+	"github.com/penstock-io/penstock/formats/pieces"
 )
 
 // Inspect implements formats.Format. It reads the whole file, of any schema that this program can write: each block is unpacked, and must hold the datums that it
@@ -23,12 +23,12 @@ func (f *Format) Inspect(r io.ReaderAt, size int64) (formats.Info, error) {
 
 // CheckEnd looks at the two ends of a finished file alone: the header, and the sync marker behind the last block.
 func (f *Format) CheckEnd(r io.ReaderAt, size int64) error {
-	head, err := readHeader(&reader{from: bufio.NewReader(io.NewSectionReader(r, 0, size)), left: size})
+	head, err := readHeader(&reader{pieces.NewInput(r, size)})
 	if err != nil {
 		return err
 	}
-	end := make([]byte, syncSize)
-	if n, err := r.ReadAt(end, size-syncSize); n < len(end) {
+	end := make([]byte, pieces.MarkSize)
+	if n, err := r.ReadAt(end, size-pieces.MarkSize); n < len(end) {
 		return fmt.Errorf("read the end: %w", err)
 	}
 	if !bytes.Equal(end, head.sync) {
@@ -45,7 +45,7 @@ type fileHeader struct {
 }
 
 func inspect(r io.ReaderAt, size int64) (rows int64, err error) {
-	in := &reader{from: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 64<<10), left: size}
+	in := &reader{pieces.NewInput(r, size)}
 	head, err := readHeader(in)
 	if err != nil {
 		return 0, err
@@ -59,7 +59,7 @@ func inspect(r io.ReaderAt, size int64) (rows int64, err error) {
 		return 0, fmt.Errorf("header: %w", err)
 	}
 	checker := plan.NewDecoder()
-	for in.left > 0 {
+	for in.Left() > 0 {
 		n, err := in.block(head.sync, codec, checker)
 		if err != nil {
 			return rows, err
@@ -69,22 +69,18 @@ func inspect(r io.ReaderAt, size int64) (rows int64, err error) {
 	return rows, nil
 }
 
-// reader reads a file from its beginning. What it allocates grows with what is there, not with what is declared.
-type reader struct {
-	from *bufio.Reader
-	left int64
-}
+// reader reads a file from its beginning.
+type reader struct{ *pieces.Input }
 
 var errNumber = errors.New("no number where one should be")
 
 func (r *reader) long() (int64, error) {
 	var u uint64
 	for shift := 0; shift < 64; shift += 7 {
-		b, err := r.from.ReadByte()
+		b, err := r.ReadByte()
 		if err != nil {
-			return 0, fmt.Errorf("%w: %w", errNumber, noEOF(err))
+			return 0, fmt.Errorf("%w: %w", errNumber, err)
 		}
-		r.left--
 		u |= uint64(b&0x7f) << shift
 		if b < 0x80 {
 			return int64(u>>1) ^ -int64(u&1), nil
@@ -93,31 +89,18 @@ func (r *reader) long() (int64, error) {
 	return 0, errNumber
 }
 
-func (r *reader) bytes(n int64) ([]byte, error) {
-	if n < 0 || n > r.left {
-		return nil, fmt.Errorf("%d bytes are declared, and %d are left", n, r.left)
-	}
-	var b bytes.Buffer
-	got, err := io.CopyN(&b, r.from, n)
-	r.left -= got
-	if err != nil {
-		return nil, noEOF(err)
-	}
-	return b.Bytes(), nil
-}
-
 func (r *reader) text() (string, error) {
 	n, err := r.long()
 	if err != nil {
 		return "", err
 	}
-	b, err := r.bytes(n)
+	b, err := r.Bytes(n)
 	return string(b), err
 }
 
 func readHeader(r *reader) (fileHeader, error) {
 	h := fileHeader{meta: map[string]string{}}
-	if b, err := r.bytes(int64(len(magic))); err != nil || string(b) != magic {
+	if b, err := r.Bytes(int64(len(magic))); err != nil || string(b) != magic {
 		return h, errors.New("header: it does not begin as an Avro file does")
 	}
 	for {
@@ -126,7 +109,7 @@ func readHeader(r *reader) (fileHeader, error) {
 		case err != nil:
 			return h, fmt.Errorf("header: %w", err)
 		case n == 0:
-			h.sync, err = r.bytes(syncSize)
+			h.sync, err = r.Bytes(pieces.MarkSize)
 			return h, err
 		case n < 0:
 			n = -n
@@ -163,24 +146,20 @@ func (r *reader) block(sync []byte, c codec, checker *avrodecoder.Decoder) (rows
 	if err != nil {
 		return 0, err
 	}
-	packed, err := r.bytes(size)
+	packed, err := r.Bytes(size)
 	if err != nil {
 		return 0, err
 	}
-	if end, err := r.bytes(syncSize); err != nil || !bytes.Equal(end, sync) {
+	if end, err := r.Bytes(pieces.MarkSize); err != nil || !bytes.Equal(end, sync) {
 		return 0, errors.Join(errNoSync, err)
 	}
 	in, err := c.open(packed)
 	if err != nil {
 		return 0, err
 	}
-	defer in.Close()
-	block, err := io.ReadAll(io.LimitReader(in, maxBlock+1))
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("unpack a block: %w", err)
-	case len(block) > maxBlock:
-		return 0, fmt.Errorf("unpack a block: it has more than %d bytes", maxBlock)
+	block, err := pieces.Unpack(in, maxBlock)
+	if err != nil {
+		return 0, err
 	}
 	return rows, datums(block, rows, checker)
 }
@@ -198,12 +177,4 @@ func datums(block []byte, n int64, checker *avrodecoder.Decoder) error {
 		return fmt.Errorf("%d bytes follow the %d datums of a block", len(block), n)
 	}
 	return nil
-}
-
-// noEOF is an end that comes too early.
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

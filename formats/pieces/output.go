@@ -1,6 +1,13 @@
 package pieces
 
-import "io"
+import (
+	"crypto/rand"
+	"io"
+	"slices"
+)
+
+// MarkSize is that of the marks in files that others read in parts: random bytes, the same in one file.
+const MarkSize = 16
 
 // Output is what encoders that write piece by piece share: the piece that is open, what was written, and the first error. Used by one goroutine.
 type Output struct {
@@ -9,6 +16,7 @@ type Output struct {
 	Open []byte // the piece that is not written yet
 	Raw  int64  // bytes of pieces, as they were before they were compressed
 	Err  error  // final
+	Mark []byte // of the file; nil: it has not begun
 
 	written int64
 }
@@ -48,6 +56,16 @@ func (o *Output) Write(p []byte) error {
 	}
 	o.Err = err
 	return err
+}
+
+// Begin writes a header and the file's mark behind it, once.
+func (o *Output) Begin(header []byte) error {
+	if o.Mark != nil {
+		return nil
+	}
+	o.Mark = make([]byte, MarkSize)
+	_, _ = rand.Read(o.Mark) // it never fails
+	return o.Write(append(slices.Clip(header), o.Mark...))
 }
 
 // Flush writes the open piece by piece(), and gives its memory back.

@@ -1,7 +1,6 @@
 package sequencefile
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -25,7 +24,6 @@ type encoder struct {
 	keys    []byte // of a block
 	lengths []byte // of its values
 	rows    int
-	sync    []byte
 }
 
 // Append implements formats.Encoder.
@@ -79,7 +77,7 @@ func (e *encoder) Size() int64 {
 	if e.format.codec != "" {
 		guess /= 4
 	}
-	return e.out.Written() + e.out.Shrunk(open, guess) + int64(len(e.format.header)) + 2*syncSize
+	return e.out.Written() + e.out.Shrunk(open, guess) + int64(len(e.format.header)) + 2*pieces.MarkSize
 }
 
 // Flush implements formats.Encoder: one block.
@@ -94,13 +92,13 @@ func (e *encoder) writeBlock() error {
 	if e.rows == 0 {
 		return nil
 	}
-	if err := e.begin(); err != nil {
+	if err := e.out.Begin(e.format.header); err != nil {
 		return err
 	}
 	block := e.out.Open
 	e.out.Raw += int64(len(block) + len(e.keys) + len(e.lengths))
 	if e.format.codec == "" {
-		block = append(append(block, escape...), e.sync...)
+		block = append(append(block, escape...), e.out.Mark...)
 	} else {
 		block = e.packed()
 		defer e.format.pool.Put(block)
@@ -111,7 +109,7 @@ func (e *encoder) writeBlock() error {
 
 // packed is the block as it is in the file.
 func (e *encoder) packed() []byte {
-	block := append(append(e.format.pool.Get(), escape...), e.sync...)
+	block := append(append(e.format.pool.Get(), escape...), e.out.Mark...)
 	block = appendVint(block, e.rows)
 	scratch := e.format.pool.Get()
 	keyLengths := slices.Repeat([]byte{keySize}, e.rows)
@@ -123,27 +121,17 @@ func (e *encoder) packed() []byte {
 	return block
 }
 
-// begin writes the header, once.
-func (e *encoder) begin() error {
-	if e.sync != nil {
-		return nil
-	}
-	e.sync = make([]byte, syncSize)
-	_, _ = rand.Read(e.sync) // it never fails
-	return e.out.Write(append(slices.Clip(e.format.header), e.sync...))
-}
-
 // Close implements formats.Encoder. The header, which has the metadata of a file, was written before it was known.
 func (e *encoder) Close(map[string]string) error {
 	if err := e.Flush(); err != nil {
 		return err
 	}
-	empty := e.sync == nil
-	if err := e.begin(); err != nil {
+	empty := e.out.Mark == nil
+	if err := e.out.Begin(e.format.header); err != nil {
 		return err
 	}
 	if e.format.codec != "" || empty {
-		if err := e.out.Write(append([]byte(escape), e.sync...)); err != nil {
+		if err := e.out.Write(append([]byte(escape), e.out.Mark...)); err != nil {
 			return err
 		}
 	}

@@ -16,8 +16,7 @@ import (
 )
 
 const (
-	magic    = "SEQ\x06"
-	syncSize = 16
+	magic = "SEQ\x06"
 
 	longWritable  = "org.apache.hadoop.io.LongWritable"
 	bytesWritable = "org.apache.hadoop.io.BytesWritable"

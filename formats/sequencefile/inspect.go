@@ -1,7 +1,6 @@
 package sequencefile
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/penstock-io/penstock/formats"
+	"github.com/penstock-io/penstock/formats/pieces"
 )
 
 // Inspect implements formats.Format. It reads the whole file, of any configuration: lengths must agree, blocks unpack, and the end be a mark.
@@ -23,11 +23,11 @@ func (f *Format) Inspect(r io.ReaderAt, size int64) (formats.Info, error) {
 
 // CheckEnd looks at the two ends of a finished file alone: the header, and the mark behind the last record.
 func (f *Format) CheckEnd(r io.ReaderAt, size int64) error {
-	in := &reader{from: bufio.NewReader(io.NewSectionReader(r, 0, size)), left: size}
+	in := &reader{Input: pieces.NewInput(r, size)}
 	if err := in.header(); err != nil {
 		return err
 	}
-	end := make([]byte, len(escape)+syncSize)
+	end := make([]byte, len(escape)+pieces.MarkSize)
 	if n, err := r.ReadAt(end, size-int64(len(end))); n < len(end) {
 		return fmt.Errorf("read the end: %w", err)
 	}
@@ -42,21 +42,21 @@ var (
 	errLength = errors.New("a length that does not fit")
 )
 
-// reader reads a file from its beginning. What it allocates grows with what is there, not with what is declared.
+// reader reads a file from its beginning.
 type reader struct {
-	from  *bufio.Reader
-	left  int64
+	*pieces.Input
+
 	codec string
 	text  bool
 	sync  []byte
 }
 
 func inspect(r io.ReaderAt, size int64) (rows int64, err error) {
-	in := &reader{from: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 64<<10), left: size}
+	in := &reader{Input: pieces.NewInput(r, size)}
 	if err := in.header(); err != nil {
 		return 0, err
 	}
-	for marked := false; !marked || in.left > 0; {
+	for marked := false; !marked || in.Left() > 0; {
 		n, err := in.number()
 		if err != nil {
 			return rows, err
@@ -77,17 +77,17 @@ func inspect(r io.ReaderAt, size int64) (rows int64, err error) {
 
 // behindMark reads the rest of a mark, and the block for which it stands unless it is the last.
 func (r *reader) behindMark() (rows int64, err error) {
-	if b, err := r.bytes(syncSize); err != nil || !bytes.Equal(b, r.sync) {
+	if b, err := r.Bytes(pieces.MarkSize); err != nil || !bytes.Equal(b, r.sync) {
 		return 0, errors.Join(errNoMark, err)
 	}
-	if r.codec == "" || r.left == 0 {
+	if r.codec == "" || r.Left() == 0 {
 		return 0, nil
 	}
 	return r.block()
 }
 
 func (r *reader) header() error {
-	if b, err := r.bytes(int64(len(magic))); err != nil || string(b) != magic {
+	if b, err := r.Bytes(int64(len(magic))); err != nil || string(b) != magic {
 		return errors.New("header: it does not begin as a SequenceFile of version 6 does")
 	}
 	key, err := r.string()
@@ -98,7 +98,7 @@ func (r *reader) header() error {
 	if err != nil {
 		return err
 	}
-	flags, err := r.bytes(2)
+	flags, err := r.Bytes(2)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (r *reader) header() error {
 		err = errors.New("header: it has metadata, which this program does not write")
 	}
 	if err == nil {
-		r.sync, err = r.bytes(syncSize)
+		r.sync, err = r.Bytes(pieces.MarkSize)
 	}
 	return err
 }
@@ -133,7 +133,7 @@ func (r *reader) record(n int64) error {
 	if key != keySize || n < keySize {
 		return fmt.Errorf("%w: a record of %d bytes with a key of %d", errLength, n, key)
 	}
-	b, err := r.bytes(n)
+	b, err := r.Bytes(n)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (r *reader) buffer() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	packed, err := r.bytes(n)
+	packed, err := r.Bytes(n)
 	if err != nil {
 		return nil, err
 	}
@@ -206,45 +206,15 @@ func (r *reader) buffer() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
-	b, err := io.ReadAll(io.LimitReader(in, maxBlock+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("unpack a block: %w", err)
-	case len(b) > maxBlock:
-		return nil, fmt.Errorf("unpack a block: it has more than %d bytes", maxBlock)
-	}
-	return b, nil
-}
-
-// ReadByte implements io.ByteReader.
-func (r *reader) ReadByte() (byte, error) {
-	b, err := r.from.ReadByte()
-	if err == nil {
-		r.left--
-	}
-	return b, err
+	return pieces.Unpack(in, maxBlock)
 }
 
 func (r *reader) number() (int32, error) {
-	b, err := r.bytes(4)
+	b, err := r.Bytes(4)
 	if err != nil {
 		return 0, err
 	}
 	return int32(binary.BigEndian.Uint32(b)), nil
-}
-
-func (r *reader) bytes(n int64) ([]byte, error) {
-	if n < 0 || n > r.left {
-		return nil, fmt.Errorf("%w: %d bytes are declared, and %d are left", errLength, n, r.left)
-	}
-	var b bytes.Buffer
-	got, err := io.CopyN(&b, r.from, n)
-	r.left -= got
-	if err != nil {
-		return nil, noEOF(err)
-	}
-	return b.Bytes(), nil
 }
 
 func (r *reader) string() (string, error) {
@@ -252,6 +222,6 @@ func (r *reader) string() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b, err := r.bytes(n)
+	b, err := r.Bytes(n)
 	return string(b), err
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+
+	"github.com/penstock-io/penstock/formats/pieces"
 )
 
 // appendVint appends n as WritableUtils.writeVInt does: up to 127 in one byte, else a byte that tells how many follow. Lengths are never negative.
@@ -28,7 +30,7 @@ var errVint = errors.New("no length where one should be")
 func readVint(r io.ByteReader) (int64, error) {
 	first, err := r.ReadByte()
 	if err != nil {
-		return 0, noEOF(err)
+		return 0, pieces.NoEOF(err)
 	}
 	size := -int(int8(first)) - 112
 	switch {
@@ -41,7 +43,7 @@ func readVint(r io.ByteReader) (int64, error) {
 	for range size {
 		b, err := r.ReadByte()
 		if err != nil {
-			return 0, noEOF(err)
+			return 0, pieces.NoEOF(err)
 		}
 		n = n<<8 | int64(b)
 	}
@@ -57,12 +59,4 @@ func appendLength(dst []byte, n int, text bool) []byte {
 		return appendVint(dst, n)
 	}
 	return binary.BigEndian.AppendUint32(dst, uint32(n))
-}
-
-// noEOF is an end that comes too early.
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
