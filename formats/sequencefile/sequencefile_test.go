@@ -221,6 +221,50 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestBlocksThatDoNotAgree: the buffers of a block must have what each other say.
+func TestBlocksThatDoNotAgree(t *testing.T) {
+	f := newFormat(t, func(c *sequencefile.Config) { c.Compression = "deflate" })
+	empty := formatstest.Subject{}.Write(t, f, nil)
+	mark := empty[len(empty)-20:]
+	header := empty[:len(empty)-20]
+	buffer := func(text string) []byte {
+		var b bytes.Buffer
+		w := zlib.NewWriter(&b)
+		if _, err := w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return append([]byte{byte(b.Len())}, b.Bytes()...)
+	}
+	const key, value = "\x00\x00\x00\x00\x00\x00\x00\x05", "\x00\x00\x00\x01a"
+	for _, c := range []struct {
+		rows                              byte
+		keyLengths, keys, lengths, values string
+		ok                                bool
+	}{
+		{1, "\x08", key, "\x05", value, true},
+		{2, "\x08\x08", key + key, "\x05\x05", value + value, true},
+		{1, "\x08", key, "\x05", value + "x", false},
+		{1, "\x08", key, "\x05\x05", value, false},
+		{2, "\x08", key, "\x05", value, false},
+		{1, "\x08", key + "x", "\x05", value, false},
+		{1, "\x07", key, "\x05", value, false},
+		{1, "\x08", key, "\x06", value, false},
+		{1, "\x08", key, "\x04", value, false},
+		{1, "\x08", key, "\x05", "\x00\x00\x00\x02a", false},
+	} {
+		file := append(append(bytes.Clone(header), mark...), c.rows)
+		for _, text := range []string{c.keyLengths, c.keys, c.lengths, c.values} {
+			file = append(file, buffer(text)...)
+		}
+		if _, err := inspect(f, append(file, mark...)); (err == nil) != c.ok {
+			t.Errorf("%d rows, %q %q %q %q: %v", c.rows, c.keyLengths, c.keys, c.lengths, c.values, err)
+		}
+	}
+}
+
 func TestConfig(t *testing.T) {
 	open := func(c sequencefile.Config) error {
 		_, err := sequencefile.New(c)
