@@ -25,6 +25,7 @@ type FS struct {
 	muxes   []*mux             // one for each NameNode
 	active  atomic.Int32       // the one that answered last
 	shared  shared
+	locate  time.Duration // the first pause before a block is asked for again
 }
 
 var (
@@ -40,7 +41,7 @@ func New(o Options) (*FS, error) {
 	}
 	id := make([]byte, clientIDBytes)
 	_, _ = rand.Read(id) // never fails
-	f := &FS{o: o}
+	f := &FS{o: o, locate: locateFirst}
 	for _, addr := range o.NameNodes {
 		// Call ids are numbered for each NameNode, so each needs a client id of its own.
 		id := append([]byte(nil), id...)

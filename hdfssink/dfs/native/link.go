@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -246,6 +247,7 @@ func (c *nameConn) send(r request) error {
 		}
 	case "addBlock":
 		r.body = c.link.f.shared.exclude(r.body)
+		c.request.header, c.request.body = bytes.Clone(r.header), bytes.Clone(r.body) // it may have to be asked again
 	}
 	if rest, ok := c.known(r); ok {
 		c.answer = reply{rest: rest}.packet(r.callID)
@@ -340,7 +342,7 @@ func (c *nameConn) Read(b []byte) (int, error) {
 func (c *nameConn) receive() {
 	ctx, stop := c.context()
 	defer stop()
-	r, err := c.conn.wait(ctx, c.call)
+	r, err := c.await(ctx)
 	c.call = nil
 	if err != nil {
 		c.lost(err)
@@ -366,6 +368,32 @@ func (c *nameConn) receive() {
 	if r.class != classStandby {
 		l.f.active.Store(int32(c.number))
 	}
+}
+
+// A NameNode is given five pauses, doubled each time, to hear of the replicas of a block: 12 s in all, as by Java's client.
+const (
+	locateFirst = 400 * time.Millisecond
+	locateTimes = 5
+)
+
+// await waits for the answer. A NameNode that has not heard yet of any replica of a file's last block does not add the next: it is asked again.
+func (c *nameConn) await(ctx context.Context) (reply, error) {
+	for again := range locateTimes + 1 {
+		r, err := c.conn.wait(ctx, c.call)
+		early := c.request.method == "addBlock" && strings.HasSuffix(r.class, ".NotReplicatedYetException")
+		if err != nil || !early || again == locateTimes || sleep(ctx, c.link.f.locate<<again) != nil {
+			return r, err
+		}
+		call, sent, err := c.conn.send(ctx, c.request)
+		if !sent {
+			return r, nil // the refusal stands
+		}
+		c.call = call
+		if err != nil {
+			return reply{}, err
+		}
+	}
+	return reply{}, errClosed // cannot be: the last round returns
 }
 
 func (c *nameConn) lost(err error) {

@@ -83,6 +83,39 @@ func TestCallsForAFile(t *testing.T) {
 	})
 }
 
+// A NameNode that has not heard yet of the replicas of a block is asked again for the next one, and not for ever.
+func TestNotReplicatedYet(t *testing.T) {
+	for _, c := range []struct {
+		refusals int
+		fine     bool
+	}{{3, true}, {5, true}, {6, false}} {
+		bubble(t, func(t *testing.T, h *fakeHDFS) {
+			left := c.refusals
+			h.before = func(method string, _ []byte) verdict {
+				if method == "addBlock" && left > 0 {
+					left--
+					return verdict{class: "org.apache.hadoop.hdfs.server.namenode.NotReplicatedYetException", words: "Not replicated yet: /a", skip: true}
+				}
+				return verdict{}
+			}
+			f := h.open(t, func(o *Options) { o.DataProtection = "" })
+			f.locate = 10 * time.Millisecond
+			w := mustCreate(t, f, "/a")
+			_, err := writeUntil(w, 1<<20)
+			if err == nil {
+				err = w.Close(t.Context())
+			}
+			w.Abort()
+			if c.fine && err != nil || !c.fine && (!errors.Is(err, dfs.ErrUnavailable) || !strings.Contains(err.Error(), "Not replicated yet")) {
+				t.Errorf("after %d refusals: %v", c.refusals, err)
+			}
+			if asked := h.seen("addBlock"); asked != min(c.refusals+1, 6) {
+				t.Errorf("after %d refusals it was asked %d times", c.refusals, asked)
+			}
+		})
+	}
+}
+
 func TestTarget(t *testing.T) {
 	flags := func(n uint32) *uint32 { return &n }
 	for _, tc := range []struct {
