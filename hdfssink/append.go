@@ -136,6 +136,9 @@ func (d *drain) reject(e *ingest.Event, why *formats.RecordError) error {
 	if d.s.o.DeadLetters == nil {
 		return ingest.Permanent(fmt.Errorf("%s@%d cannot be written and there are no dead letters: %w", d.part, e.Offset, why))
 	}
+	if err := d.tooMany(e, why); err != nil {
+		return err
+	}
 	if d.dead == nil {
 		f, err := d.newFile(nil, d.s.o.DeadLetters)
 		if err != nil {
@@ -149,9 +152,6 @@ func (d *drain) reject(e *ingest.Event, why *formats.RecordError) error {
 	}
 	if err := enc.AppendRejected(e, why); err != nil {
 		return d.failed(d.dead, fmt.Errorf("append to the dead letters: %w", err))
-	}
-	if err := d.tooMany(e, why); err != nil {
-		return err
 	}
 	d.metrics.deadLetter(why.Code)
 	if d.dead.rows == 0 {

@@ -154,7 +154,7 @@ func (s *Sample) Schema(name string) (text []byte, doubts []string, err error) {
 	}
 	p := proposal{named: map[string]int{}}
 	root := p.record(&s.root, name, "$")
-	if len(root["fields"].([]any)) == 0 { //nolint:forcetypeassert // made so below
+	if fields, _ := root["fields"].([]any); len(fields) == 0 {
 		return nil, p.doubts, errors.New("the events have no fields that could be columns")
 	}
 	if text, err = json.MarshalIndent(root, "", "  "); err != nil {
