@@ -243,6 +243,13 @@ func TestMoments(t *testing.T) {
 			t.Errorf("%s: %s", kind, got)
 		}
 	}
+	// A record, a list or a map whose first value is a time is none.
+	for _, typ := range []string{`{"type":"record","name":"i","fields":[{"name":"at","type":"long"}]}`, `{"type":"array","items":"long"}`, `{"type":"map","values":"long"}`} {
+		of := parse(t, record(`{"name":"in","type":`+typ+`}`))
+		if got := millis(bodies.Datums(of), []string{"in"}, "s", "\x02"); got != "no time: $.in is a record, a list or a map; an event's time is one value" {
+			t.Errorf("%s: %s", typ, got)
+		}
+	}
 	fromJSON, err := bodies.JSON(s, jsondecoder.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,10 @@ func (s *Source) Moments(names []string, unit string) (func() Moment, error) {
 	if err != nil {
 		return nil, err
 	}
-	perMilli, err := scale(one.Leaves[0].Type, unit, strings.Join(append([]string{"$"}, names...), "."))
+	if !slices.Equal(one.Leaves[0].Path, names) { // what begins with a time is none
+		return nil, fmt.Errorf("$.%s is a record, a list or a map; an event's time is one value", strings.Join(names, "."))
+	}
+	perMilli, err := scale(one.Leaves[0].Type, unit, "$."+strings.Join(names, "."))
 	if err != nil {
 		return nil, err
 	}
