@@ -84,7 +84,7 @@ func typedEvents(t *testing.T, format, kind string) {
 	a.stop(t)
 	s.verify(t)
 	if diff := cmp.Diff(dead, s.deadLetters(t)); diff != "" {
-		t.Errorf("dead letters (-want +got):\n%s", diff)
+		t.Fatalf("dead letters (-want +got):\n%s", diff) // what is not there cannot be waited for
 	}
 	s.replayed(t, dead)
 	if diff := cmp.Diff(want, s.typedRows(t, format)); diff != "" {
