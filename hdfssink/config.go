@@ -13,12 +13,12 @@ import (
 
 // Config is what an operator writes under sinks: with type hdfs.
 type Config struct {
-	Path          string        `yaml:"path" conf:"required" doc:"Target directory with Flume's escapes: time (%Y-%m-%d, %H …), %{header}, %{topic}, %{partition}."`
+	Path          string        `yaml:"path" conf:"required" doc:"Target directory with Flume's escapes: time (%Y-%m-%d, %H …), %{header}, %{topic}, %{partition}, and %{field:NAME.NAME}, a field of the body: of a schema's columns, or of JSON."`
 	Hadoop        string        `yaml:"hadoop" conf:"ref=hadoop" doc:"Hadoop cluster, by its name under hadoop."`
 	Zone          conf.Zone     `yaml:"zone" doc:"Time zone of the path's time escapes."`
 	Round         conf.Duration `yaml:"round" doc:"Rounds the path's time down, within the day; 0s: off."`
 	EventTime     EventTime     `yaml:"event_time" doc:"Which time decides an event's bucket, and which times are believed."`
-	MissingHeader string        `yaml:"missing_header" doc:"Stands in the path for a missing or empty header outside key=value; empty: such an event is a dead letter."`
+	MissingHeader string        `yaml:"missing_header" doc:"Stands in the path for a header or a field that is missing or empty, outside key=value; empty: such an event is a dead letter."`
 	Format        conf.Choice   `yaml:"format" conf:"kinds=format" doc:"File format."`
 	Roll          Roll          `yaml:"roll" doc:"When a file is finished and published."`
 	State         string        `yaml:"state" conf:"assumed=<directory before the first escape>/.penstock" doc:"Directory of the commit logs, on the same file system and in the same encryption zone as the path."`
@@ -171,6 +171,16 @@ func parseStart(text string) (ingest.Position, error) {
 	}
 	t, err := parseMoment(text)
 	return ingest.Position{At: "time", Time: t}, err
+}
+
+// PathFields returns the names of the path's fields of the body, outermost first; nil: it has none.
+func (c *Config) PathFields() [][]string {
+	_, _, rest := SplitPath(c.Path)
+	t, err := compilePath(rest)
+	if err != nil {
+		return nil // which Validate reports
+	}
+	return t.fields
 }
 
 // Field returns the names of `from: field $.NAME.NAME`, outermost first; nil: another source has the time, or the field is not well named.

@@ -61,7 +61,7 @@ func TestConfigMistakes(t *testing.T) {
 	for _, c := range []struct{ yaml, what, fix string }{
 		{`path: "data/%Y"`, `character 1: the path is not absolute`, `begin it with / or a scheme such as hdfs://ns1/`},
 		{`path: "hdfs://ns1/d/%Q"`, `character 14: %Q is no escape`, `write %% for a percent sign`},
-		{`path: "/d/%{field:user.id}"`, `character 4: %{field:user.id}: fields of the body cannot be used in paths yet`, `%{header}`},
+		{`path: "/d/%{field:.id}"`, `character 4: %{field:.id} names no field`, `%{field:NAME}`},
 		{`path: "/d/%{a"`, `character 4: %{ is not closed`, `add the }`},
 		{`path: "/d/a:b"`, `character 5: HDFS allows no ':' in a name`, `choose another name`},
 		{`path: "/d/_x/%Y"`, `do not read "_x"`, `choose another name`},

@@ -10,6 +10,7 @@ import (
 const (
 	codeBadTime       = "bad_event_time"
 	codeMissingHeader = "missing_header"
+	codeMissingField  = "missing_field"
 	codeBadBucket     = "bad_bucket"
 )
 
@@ -17,11 +18,13 @@ func badTime(where, detail string) *formats.RecordError {
 	return &formats.RecordError{Code: codeBadTime, Path: where, Detail: detail}
 }
 
-func missingHeader(name string) *formats.RecordError {
-	return &formats.RecordError{
-		Code: codeMissingHeader, Path: "headers." + name,
-		Detail: "the path needs a value, and missing_header is not configured",
+// missingValue says that a header or a field, which the path needs, is missing or empty.
+func missingValue(s *segment) *formats.RecordError {
+	e := &formats.RecordError{Code: codeMissingHeader, Path: "headers." + s.text, Detail: "the path needs a value, and missing_header is not configured"}
+	if s.kind == bodyField {
+		e.Code, e.Path = codeMissingField, s.text
 	}
+	return e
 }
 
 // badBucket says that an event's values make a path that HDFS cannot have. It tells the length and not the value, which is event data.

@@ -31,7 +31,7 @@
 //
 // The escapes are Flume's: %a %A %b %B %c %d %D %e %H %I %j %k %l %m %M %n %p %s %S %t %y %Y %z, %{header}, %[localhost], and %% for a
 // percent sign. %{topic} and %{partition} are the event's origin, whatever its headers say; %{key} is a header or, failing that, Kafka's
-// key. Values are escaped as Hive does (%XX), and so is a '.' or '_' where a name begins. A missing or empty value that is all of
+// key. %{field:user.id} is a field of the event's body, which PathFields finds. Values are escaped as Hive does (%XX), and so is a '.' or '_' where a name begins. A missing or empty value that is all of
 // what follows "key=" is __HIVE_DEFAULT_PARTITION__; elsewhere it is missing_header, or a dead letter. What differs from Flume: an
 // unknown escape is an error and not empty, and names of months and days are always English.
 package hdfssink

@@ -138,7 +138,11 @@ func (d *drain) recover(ctx context.Context, info ingest.LogInfo) error {
 	if d.s.o.NewFieldTime != nil {
 		clock.field = d.s.o.NewFieldTime()
 	}
-	d.router = newRouter(d.s.path, clock, d.s.path.bind(d.part, d.s.o.Owner.Host))
+	var fields PathFields
+	if len(d.s.path.fields) > 0 {
+		fields = d.s.o.NewFields()
+	}
+	d.router = newRouter(d.s.path, clock, fields, d.s.path.bind(d.part, d.s.o.Owner.Host))
 	d.metrics.low.Set(float64(st.Low))
 	d.log.Info("claimed", "epoch", d.claim.Epoch(), "seq", st.Seq, "low", st.Low, "ahead", st.Ahead.GetCardinality(), "log_start", info.Start, "log_end", info.End)
 	return nil

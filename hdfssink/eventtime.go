@@ -15,6 +15,13 @@ type FieldTime interface {
 	Millis(body []byte) (int64, error)
 }
 
+// PathFields finds the values of the path's %{field:NAME} in an event's body. Used by one goroutine; it keeps no reference to the body. There is a value for
+// each of Config.PathFields, in their order; an empty one is null or not there. They are valid until the next call and may point into the body. Errors are
+// those of FieldTime.
+type PathFields interface {
+	Texts(body []byte) ([][]byte, error)
+}
+
 // eventClock reads the time that decides an event's bucket.
 type eventClock struct {
 	header   string // "": Kafka's timestamp

@@ -2,6 +2,7 @@ package hdfssink
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,8 @@ type pathTemplate struct {
 	unit     timeUnit
 	round    time.Duration
 	zone     *time.Location
-	missing  string // for headers that are missing outside key=value; "": such an event is a dead letter
+	missing  string     // for headers and fields that are missing outside key=value; "": such an event is a dead letter
+	fields   [][]string // of bodies, as segments refer to them: the outermost names first
 }
 
 type segmentKind uint8
@@ -26,6 +28,7 @@ const (
 	literal segmentKind = iota
 	timeEscape
 	header
+	bodyField
 	topicName
 	partitionID
 	hostName
@@ -33,7 +36,8 @@ const (
 
 type segment struct {
 	kind  segmentKind
-	text  string // literal text, header name, or the letter of a time escape
+	text  string // literal text, header name, "$.user.id" of a field, or the letter of a time escape
+	field int    // bodyField: its index among the template's
 	whole bool   // the segment is all that follows "key=" in its component: Hive's default partition stands for null
 }
 
@@ -100,6 +104,9 @@ func compilePath(path string) (*pathTemplate, error) {
 			lit.WriteString(seg.text)
 		} else {
 			flush()
+			if seg.kind == bodyField {
+				seg.field = t.fieldIndex(seg.text)
+			}
 			t.segments = append(t.segments, seg)
 			t.unit = finer(t.unit, unitOf(seg))
 		}
@@ -150,22 +157,40 @@ func parseHeader(path string, i int, name string) (segment, int, error) {
 	bad := func(what, fix string) (segment, int, error) {
 		return segment{}, 0, &PathError{path, i, what, fix}
 	}
-	switch {
-	case name == "":
+	switch name {
+	case "":
 		return bad("%{} names no header", "write %{name}")
-	case name == "topic":
+	case "topic":
 		return segment{kind: topicName}, n, nil
-	case name == "partition":
+	case "partition":
 		return segment{kind: partitionID}, n, nil
-	case strings.HasPrefix(name, "field:"):
-		return bad(fmt.Sprintf("%%{%s}: fields of the body cannot be used in paths yet", name), "have the producer set a header and write %{header}")
+	}
+	seg, whose := segment{kind: header, text: name}, "header's"
+	field, isField := strings.CutPrefix(name, "field:")
+	if isField {
+		name = strings.TrimPrefix(field, "$.")
+		seg, whose = segment{kind: bodyField, text: "$." + name}, "field's"
 	}
 	for _, c := range []byte(name) {
 		if c != '.' && c != '-' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
-			return bad(fmt.Sprintf("%%{%s}: %q cannot be in a header's name here", name, c), "use letters, digits, '.', '-' and '_'")
+			return bad(fmt.Sprintf("%%{%s}: %q cannot be in a %s name here", path[i+2:i+n-1], c, whose), "use letters, digits, '.', '-' and '_'")
 		}
 	}
-	return segment{kind: header, text: name}, n, nil
+	if isField && slices.Contains(strings.Split(name, "."), "") {
+		return bad(fmt.Sprintf("%%{field:%s} names no field", field), "write %{field:NAME}, or %{field:NAME.NAME} for one that is in another")
+	}
+	return seg, n, nil
+}
+
+// fieldIndex is where a field stands among the path's, which it is added to if it is not there.
+func (t *pathTemplate) fieldIndex(field string) int {
+	names := strings.Split(field[len("$."):], ".")
+	same := func(other []string) bool { return slices.Equal(names, other) }
+	if i := slices.IndexFunc(t.fields, same); i >= 0 {
+		return i
+	}
+	t.fields = append(t.fields, names)
+	return len(t.fields) - 1
 }
 
 func (t *pathTemplate) trimSlash() {
@@ -207,7 +232,7 @@ func (t *pathTemplate) literalPrefix() string {
 // checkLiterals refuses what no HDFS can have or no reader would see, as far as it is written in the path itself.
 func (t *pathTemplate) checkLiterals() error {
 	pos := 0
-	for part := range strings.SplitSeq(t.source, "/") {
+	for part := range strings.SplitSeq(strings.ReplaceAll(t.source, "%{field:", "%{field."), "/") {
 		fix := "choose another name"
 		switch {
 		case part == "." || part == "..":
@@ -239,7 +264,7 @@ func (t *pathTemplate) bind(p ingest.Partition, host string) []segment {
 			value = strconv.Itoa(int(p.ID))
 		case hostName:
 			value = host
-		case literal, timeEscape, header:
+		case literal, timeEscape, header, bodyField:
 			out = appendSegment(out, s)
 			continue
 		}

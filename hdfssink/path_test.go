@@ -1,6 +1,7 @@
 package hdfssink
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -21,7 +22,24 @@ func routerFor(t *testing.T, path string, edit func(t *pathTemplate)) *router {
 	}
 	var clock eventClock
 	clock.tick(time.Now())
-	return newRouter(tm, clock, tm.bind(ingest.Partition{Topic: "clicks_eu", ID: 7}, "edge1.example.test"))
+	return newRouter(tm, clock, splitFor(tm), tm.bind(ingest.Partition{Topic: "clicks_eu", ID: 7}, "edge1.example.test"))
+}
+
+// split finds fields between spaces.
+type split struct{}
+
+func splitFor(t *pathTemplate) PathFields {
+	if len(t.fields) == 0 {
+		return nil
+	}
+	return split{}
+}
+
+func (split) Texts(body []byte) ([][]byte, error) {
+	if body == nil {
+		return nil, &formats.RecordError{Code: "null_body", Path: "body", Detail: "it has no fields"}
+	}
+	return bytes.Split(body, []byte(" ")), nil
 }
 
 func at(text string) int64 {
@@ -72,6 +90,11 @@ func TestPaths(t *testing.T) {
 		{path: "/d/%I%p", when: "2026-03-05T00:07:09Z", want: "/d/12AM"},
 		{path: "/d/%{topic}/p=%{partition}", want: "/d/clicks_eu/p=7"},
 		{path: "/d/%{app}", want: "/d/last"},
+		{path: "/d/%{field:a}", want: "/d/%2E1"},
+		{path: "/d/%{field:b.c}.%{field:a}/k=%{field:b.c}/x=%{field:a}", want: "/d/%2E1.b%2Fc/k=.1/x=b%2Fc"}, // numbered as they come, each once
+		{path: "/d/%{field:$.a}/%H/%{field:b}", want: "/d/%2E1/14/b%2Fc"},
+		{path: "/d/a=%{field:a}/b=%{field:b}/c=%{field:c}", want: "/d/a=.1/b=b%2Fc/c=__HIVE_DEFAULT_PARTITION__"},
+		{path: "/d/%{field:a}/%{field:b}/%{field:c}", want: "/d/%2E1/b%2Fc/none", edit: func(t *pathTemplate) { t.missing = "none" }},
 		{path: "/d/%{up}", want: "/d/%2E.%2F..%2Fetc"},
 		{path: "/d/k=%{up}", want: "/d/k=..%2F..%2Fetc"},
 		{path: "/d/%{colon}", want: "/d/a%3Ab%3Dc%25d"},
@@ -96,7 +119,7 @@ func TestPaths(t *testing.T) {
 		if when == "" {
 			when = moment
 		}
-		b, why := routerFor(t, c.path, c.edit).route(&ingest.Event{Timestamp: at(when), Key: []byte("user-1"), Headers: headers})
+		b, why := routerFor(t, c.path, c.edit).route(&ingest.Event{Timestamp: at(when), Key: []byte("user-1"), Headers: headers, Body: []byte(".1 b/c ")})
 		if why != nil {
 			t.Errorf("%s: %v", c.path, why)
 		} else if b.path != c.want {
@@ -204,6 +227,8 @@ func TestEventsWithoutBucket(t *testing.T) {
 		{"field missing", "/d/%Y", byField, ingest.Event{}, "missing_field at $.at: it is not there"},
 		{"field out of bounds", "/d/%Y", byField, ingest.Event{Body: []byte("12")}, "bad_event_time at $.at: 1970-01-01T00:00:00Z is before event_time.min, 2000-01-01"},
 		{"path header missing", "/d/%{app}", clock, ingest.Event{}, "missing_header at headers.app: the path needs a value, and missing_header is not configured"},
+		{"path field missing", "/d/%{app}-%{field:a}-%{field:b.c}", clock, ingest.Event{Body: []byte("1 "), Headers: ingest.Headers{{Key: "app", Value: []byte("x")}}}, "missing_field at $.b.c: the path needs a value, and missing_header is not configured"},
+		{"fields of what is none", "/d/b=%{field:a}", clock, ingest.Event{}, "null_body at body: it has no fields"},
 		{"a value of 300 bytes", "/d/app=%{app}", clock, ingest.Event{Headers: ingest.Headers{{Key: "app", Value: []byte(strings.Repeat("x", 300))}}}, "bad_bucket at path: a name of 304 bytes cannot be a directory; HDFS allows 255"},
 		{"100 bytes that escaping makes 300", "/d/%{app}", clock, ingest.Event{Headers: ingest.Headers{{Key: "app", Value: []byte(strings.Repeat(":", 100))}}}, "bad_bucket at path: a name of 300 bytes cannot be a directory; HDFS allows 255"},
 	} {
@@ -211,7 +236,7 @@ func TestEventsWithoutBucket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRouter(tm, c.clock, tm.bind(ingest.Partition{}, ""))
+		r := newRouter(tm, c.clock, splitFor(tm), tm.bind(ingest.Partition{}, ""))
 		r.clock.tick(now)
 		b, why := r.route(&c.e)
 		if why == nil {
@@ -234,7 +259,11 @@ func TestBadPaths(t *testing.T) {
 		{"/d/%{app", "%{ is not closed", 3},
 		{"/d/%{}", "names no header", 3},
 		{"/d/%{a b}", "cannot be in a header's name", 3},
-		{"/d/%{field:user.id}", "cannot be used in paths yet", 3},
+		{"/d/%{field:}", "names no field", 3},
+		{"/d/%{field:$}/x", "'$' cannot be in", 3},
+		{"/d/%{field:user..id}", "names no field", 3},
+		{"/d/%{field:a[0]}", "'[' cannot be in", 3},
+		{"/d/%{field:a}:b", "no ':'", 13},
 		{"/d/%[IP]", "%[IP] is not known", 3},
 		{"/d/../e", "no name in HDFS", 3},
 		{"/d/a:b", "no ':'", 4},

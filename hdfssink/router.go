@@ -20,14 +20,16 @@ type bucket struct {
 type router struct {
 	t        *pathTemplate
 	clock    eventClock
+	fields   PathFields // nil: the path has none
 	segments []segment
-	timeOnly bool // no header in the path: the cell alone decides
+	timeOnly bool // no header and no field in the path: the cell alone decides
 	buckets  map[string]*bucket
 
 	slot  int64 // ms; cells are looked up by time divided by this
 	cells map[int64]*cell
 	last  *cell
 	buf   []byte
+	texts [][]byte // of the event's fields
 }
 
 // cell is a run of instants that have the same path as far as time goes.
@@ -35,7 +37,7 @@ type cell struct {
 	first, next int64 // ms
 	texts       []string
 	windowEnd   time.Time
-	only        *bucket // when the path has no headers
+	only        *bucket // when the path has no headers and no fields
 }
 
 const (
@@ -43,11 +45,11 @@ const (
 	slotSpan = 15 * time.Minute // zones and days begin at multiples of it
 )
 
-func newRouter(t *pathTemplate, clock eventClock, segments []segment) *router {
-	r := &router{t: t, clock: clock, segments: segments, buckets: map[string]*bucket{}, cells: map[int64]*cell{}, timeOnly: true}
+func newRouter(t *pathTemplate, clock eventClock, fields PathFields, segments []segment) *router {
+	r := &router{t: t, clock: clock, fields: fields, segments: segments, buckets: map[string]*bucket{}, cells: map[int64]*cell{}, timeOnly: true}
 	r.slot = min(t.unit.span(), slotSpan).Milliseconds()
 	for _, s := range segments {
-		if s.kind == header {
+		if s.kind == header || s.kind == bodyField {
 			r.timeOnly = false
 		}
 	}
@@ -62,6 +64,11 @@ func (r *router) route(e *ingest.Event) (*bucket, error) {
 	}
 	if r.timeOnly && c.only != nil && !c.only.forgotten {
 		return c.only, nil
+	}
+	if r.fields != nil {
+		if r.texts, err = r.fields.Texts(e.Body); err != nil {
+			return nil, err
+		}
 	}
 	if why := r.build(e, c); why != nil {
 		return nil, why
@@ -134,17 +141,17 @@ func (r *router) build(e *ingest.Event, c *cell) *formats.RecordError {
 		case timeEscape:
 			buf = append(buf, texts[0]...)
 			texts = texts[1:]
-		case header:
-			value, ok := headerValue(e, s.text)
+		case header, bodyField:
+			value := r.value(e, s)
 			switch {
-			case ok:
+			case len(value) > 0:
 				buf = appendEscapedBytes(buf, value, len(buf) > 0 && buf[len(buf)-1] == '/')
 			case s.whole:
 				buf = append(buf, hiveDefault...)
 			case r.t.missing != "":
 				buf = append(buf, r.t.missing...)
 			default:
-				return missingHeader(s.text)
+				return missingValue(s)
 			}
 		default:
 			buf = append(buf, s.text...)
@@ -154,12 +161,15 @@ func (r *router) build(e *ingest.Event, c *cell) *formats.RecordError {
 	return nil
 }
 
-// headerValue is the value of a header; missing, null and empty are the same. %{key} falls back to Kafka's key, as it does
+// value is that of a header or a field; missing, null and empty are the same. %{key} falls back to Kafka's key, as it does
 // behind Flume's Kafka source.
-func headerValue(e *ingest.Event, name string) ([]byte, bool) {
-	v, _ := e.Headers.Get(name)
-	if len(v) == 0 && name == "key" {
+func (r *router) value(e *ingest.Event, s *segment) []byte {
+	if s.kind == bodyField {
+		return r.texts[s.field]
+	}
+	v, _ := e.Headers.Get(s.text)
+	if len(v) == 0 && s.text == "key" {
 		v = e.Key
 	}
-	return v, len(v) > 0
+	return v
 }

@@ -28,10 +28,11 @@ type Options struct {
 	Budget       *Budget // shared by all sinks of the agent; nil: 256 MiB of its own
 	Logger       *slog.Logger
 	Registerer   Registerer
-	NewFieldTime func() FieldTime // for event_time.from: field …; called once for each drain
-	Arguments    string           // of the `penstock state` commands in messages, such as "-c /etc/penstock/clicks.yaml"
-	Now          func() time.Time // for times that become data and for limits; nil: time.Now
-	Nonce        func() string    // random and path-safe; nil: crypto/rand
+	NewFieldTime func() FieldTime  // for event_time.from: field …; called once for each drain
+	NewFields    func() PathFields // for %{field:…} in the path; called once for each drain
+	Arguments    string            // of the `penstock state` commands in messages, such as "-c /etc/penstock/clicks.yaml"
+	Now          func() time.Time  // for times that become data and for limits; nil: time.Now
+	Nonce        func() string     // random and path-safe; nil: crypto/rand
 
 	KeepEpochs, ArchiveAfter int // see commitlog.Options; 0: the defaults
 }
@@ -66,6 +67,9 @@ func New(c Config, o Options) (*Sink, error) {
 	}
 	if len(c.EventTime.Field()) > 0 && o.NewFieldTime == nil {
 		return nil, errors.New("event_time.from: nothing reads fields")
+	}
+	if len(t.fields) > 0 && o.NewFields == nil {
+		return nil, errors.New("path: nothing reads fields")
 	}
 	start, err := parseStart(c.Start)
 	if err != nil {

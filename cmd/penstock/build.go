@@ -138,12 +138,8 @@ func (p *plant) addSink(l *line) error {
 	if p.metrics != nil {
 		o.Registerer = p.metrics
 	}
-	if names := c.EventTime.Field(); len(names) > 0 {
-		moment, err := m.source.Moments(names, c.EventTime.Unit)
-		if err != nil {
-			return withCode(exitConfig, fmt.Errorf("event_time.from: %w", err))
-		}
-		o.NewFieldTime = func() hdfssink.FieldTime { return moment() }
+	if err := m.findFields(c, &o); err != nil {
+		return withCode(exitConfig, err)
 	}
 	l.sink, err = hdfssink.New(*c, o)
 	return err

@@ -91,3 +91,22 @@ func newFormat(c conf.Choice, o registry.Options) (m made, err error) {
 	}
 	return m, nil
 }
+
+// findFields has the sink find the fields of events that its configuration names.
+func (m *made) findFields(c *hdfssink.Config, o *hdfssink.Options) error {
+	if names := c.EventTime.Field(); len(names) > 0 {
+		moment, err := m.source.Moments(names, c.EventTime.Unit)
+		if err != nil {
+			return fmt.Errorf("event_time.from: %w", err)
+		}
+		o.NewFieldTime = func() hdfssink.FieldTime { return moment() }
+	}
+	if fields := c.PathFields(); len(fields) > 0 {
+		texts, err := m.source.NewTexts(fields)
+		if err != nil {
+			return fmt.Errorf("path: %w", err)
+		}
+		o.NewFields = func() hdfssink.PathFields { return texts() }
+	}
+	return nil
+}

@@ -67,7 +67,7 @@ func TestConfigErrors(t *testing.T) {
 		{"unquoted path", `path: "/data/clicks/dt=%Y-%m-%d/hr=%H"`, "path: %{host}/x"},
 		{"unknown escape", "hr=%H", "hr=%Q"},
 		{"unclosed header", "hr=%H", "hr=%{hour"},
-		{"body field", "hr=%H", "user=%{field:user.id}"},
+		{"body field", "hr=%H", "user=%{field:user.}"},
 		{"relative path", `"/data`, `"data`},
 		{"hidden directory", "/data/clicks/dt", "/data/_clicks/dt"},
 		{"state on another file system", "roll: {", "state: file:///tmp/state\n    roll: {"},

@@ -98,12 +98,17 @@ func tableOf(c *hdfssink.Config) (*table, error) {
 		t.location = scheme + "://" + authority + base
 	}
 	for part := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(rest, base), "/"), "/") {
-		key, _, ok := strings.Cut(part, "=")
+		key, value, ok := strings.Cut(part, "=")
+		named := func(c tableColumn) bool { return strings.EqualFold(c.name, key) }
 		switch {
 		case part == "":
+		case ok && slices.Contains([]string{"%{field:" + key + "}", "%{field:$." + key + "}"}, value) && slices.ContainsFunc(t.columns, named):
+			t.notes = append(t.notes, fmt.Sprintf("the column %s is in the files too, with the same values", key))
+			t.columns = slices.DeleteFunc(t.columns, named)
+			t.partitions = append(t.partitions, key)
 		case !ok || strings.Contains(key, "%"):
 			t.notes = append(t.notes, fmt.Sprintf("the directories %q are no partitions, since they are not key=value: set mapreduce.input.fileinputformat.input.dir.recursive=true", part))
-		case slices.ContainsFunc(t.columns, func(c tableColumn) bool { return strings.EqualFold(c.name, key) }):
+		case slices.ContainsFunc(t.columns, named):
 			return nil, fmt.Errorf("the column %q is in the files and in the path, and no table can have it twice: rename it in one of them", key)
 		default:
 			t.partitions = append(t.partitions, key)

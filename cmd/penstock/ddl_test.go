@@ -56,6 +56,12 @@ func TestDDL(t *testing.T) {
 			"-- the directories \"%{kind}\" are no partitions, since they are not key=value: set mapreduce.input.fileinputformat.input.dir.recursive=true\nCREATE EXTERNAL TABLE `web`.`orders` (\n" + columns +
 				",\n  `kafka_timestamp` TIMESTAMP,\n  `kafka_topic` STRING,\n  `kafka_partition` INT,\n  `kafka_offset` BIGINT\n)\nSTORED AS AVRO\nLOCATION 'hdfs://prod/data/it\\'s';\n",
 		},
+		{
+			"/data/kind=%{field:kind}/id=%{field:$.id}/tenant=%{field:tenant}", "type: avro, schema: DIR/order.avsc, origin: false",
+			"-- the column kind is in the files too, with the same values\n-- the column id is in the files too, with the same values\nCREATE EXTERNAL TABLE `web`.`orders` (\n" +
+				strings.NewReplacer("  `id` BIGINT,\n", "", "  `kind` STRING,\n", "").Replace(columns) +
+				"\n)\nPARTITIONED BY (`kind` STRING, `id` STRING, `tenant` STRING)\nSTORED AS AVRO\nLOCATION '/data';\nMSCK REPAIR TABLE `web`.`orders`;\n",
+		},
 		{"file:///logs", "type: text", "CREATE EXTERNAL TABLE `web`.`orders` (\n  `line` STRING\n)\nSTORED AS TEXTFILE\nLOCATION 'file:///logs';\n"},
 	} {
 		if got, err := printDDL(t, c.path, c.format); err != nil || got != c.want {
@@ -64,6 +70,7 @@ func TestDDL(t *testing.T) {
 	}
 	for _, c := range []struct{ path, format, want string }{
 		{"/data/day=%Y-%m-%d", "type: parquet, schema: DIR/order.avsc", `the column "day" is in the files and in the path`},
+		{"/data/day=%{field:at}", "type: parquet, schema: DIR/order.avsc", `the column "day" is in the files and in the path`},
 		{"/data/Topic=%{topic}", "type: parquet", `the column "Topic" is in the files and in the path`},
 	} {
 		if _, err := printDDL(t, c.path, c.format); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -98,10 +98,8 @@ func checkFormats(doc *conf.Document) error {
 	for _, s := range doc.Sinks {
 		if c, ok := s.Config.(*hdfssink.Config); ok {
 			m, err := newFormat(c.Format, registry.Options{})
-			if names := c.EventTime.Field(); err == nil && len(names) > 0 {
-				if _, err = m.source.Moments(names, c.EventTime.Unit); err != nil {
-					err = fmt.Errorf("event_time.from: %w", err)
-				}
+			if err == nil {
+				err = m.findFields(c, &hdfssink.Options{})
 			}
 			if err != nil {
 				all = append(all, fmt.Errorf("sinks.%s: %w", s.Name, err))

@@ -137,6 +137,7 @@ type Source struct {
 	// reading is a source of the same events in another schema, of which they are one part; nil: there is none but the whole.
 	reading func(*schema.Schema) (*Source, error)
 	json    bool // events are JSON
+	strict  bool // and no others than the schema's fields may be in it
 	// Check asks whether what decoders will need is there, and returns what answered; nil: they need nothing.
 	Check func(context.Context) (string, error)
 }
@@ -193,7 +194,10 @@ func JSON(s *schema.Schema, o jsondecoder.Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }, json: true}, nil
+	return &Source{
+		Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }, json: true, strict: o.RefuseUnknown,
+		reading: func(other *schema.Schema) (*Source, error) { return JSON(other, jsondecoder.Options{}) },
+	}, nil
 }
 
 // Datums is the source of Avro datums that were written with the schema.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/penstock-io/penstock/formats"
-	"github.com/penstock-io/penstock/formats/avrodecoder"
 	"github.com/penstock-io/penstock/formats/jsondecoder"
 	"github.com/penstock-io/penstock/formats/schema"
 )
@@ -26,57 +25,26 @@ func (s *Source) Moments(names []string, unit string) (func() Moment, error) {
 		}
 		return func() Moment { return jsonMoment{m.NewMoment()} }, nil
 	}
-	t, err := narrow(s.Schema.Root, names, "$")
+	source, err := s.only([][]string{names})
 	if err != nil {
 		return nil, err
 	}
-	one, err := schema.New(t, nil)
+	path := "$." + strings.Join(names, ".")
+	leaf := slices.IndexFunc(source.Schema.Leaves, func(l schema.Leaf) bool { return slices.Equal(l.Path, names) })
+	if leaf < 0 { // what begins with a time is none
+		return nil, fmt.Errorf("%s is a record, a list or a map; an event's time is one value", path)
+	}
+	l := source.Schema.Leaves[leaf]
+	perMilli, err := scale(l.Type, unit, path)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(one.Leaves[0].Path, names) { // what begins with a time is none
-		return nil, fmt.Errorf("$.%s is a record, a list or a map; an event's time is one value", strings.Join(names, "."))
-	}
-	perMilli, err := scale(one.Leaves[0].Type, unit, "$."+strings.Join(names, "."))
-	if err != nil {
-		return nil, err
-	}
-	at := column{maxDef: one.Leaves[0].MaxDef, perMilli: perMilli, path: "$." + strings.Join(names, ".")}
-	source := s
-	if s.reading == nil {
-		at.leaf = slices.IndexFunc(s.Schema.Leaves, func(l schema.Leaf) bool { return slices.Equal(l.Path, one.Leaves[0].Path) })
-	} else if source, err = s.reading(one); err != nil {
-		return nil, err
-	}
+	at := column{leaf: leaf, maxDef: l.MaxDef, perMilli: perMilli, path: path}
 	return func() Moment {
 		c := at
 		c.decoder = source.New()
 		return &c
 	}, nil
-}
-
-// narrow is a record with the one field only, so that a decoder passes over all else.
-func narrow(t *schema.Type, names []string, path string) (*schema.Type, error) {
-	if len(names) == 0 {
-		return t, nil
-	}
-	if t.Kind != schema.Record {
-		return nil, fmt.Errorf("%s is of type %s, and has no field %q", path, t.Kind, names[0])
-	}
-	for _, f := range t.Fields {
-		if f.Name != names[0] {
-			continue
-		}
-		below, err := narrow(f.Type, names[1:], path+"."+f.Name)
-		if err != nil {
-			return nil, err
-		}
-		f.Type, f.Default = below, nil
-		only := *t
-		only.Fields = []schema.Field{f}
-		return &only, nil
-	}
-	return nil, fmt.Errorf("the schema has no field %s.%s", path, names[0])
 }
 
 // scale is how many of a column's units make a millisecond; below zero: how many milliseconds make a unit.
@@ -142,13 +110,4 @@ func floorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
-}
-
-// resolvedDatums is the source of s's datums in another schema.
-func resolvedDatums(writer, s *schema.Schema) (*Source, error) {
-	plan, err := avrodecoder.Resolve(writer.Root, s, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &Source{Schema: s, New: func() Decoder { return certain{plan.NewDecoder()} }}, nil
 }

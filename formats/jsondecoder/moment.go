@@ -1,11 +1,6 @@
 package jsondecoder
 
 import (
-	"errors"
-	"fmt"
-	"slices"
-	"unicode/utf8"
-
 	"github.com/penstock-io/penstock/formats"
 	"github.com/penstock-io/penstock/formats/schema"
 )
@@ -15,15 +10,9 @@ type Moments struct{ plan *Plan }
 
 // NewMoments is for the field below the names, the outermost first. Numbers are of the unit (s, ms, us, ns); strings are timestamps as columns take them.
 func NewMoments(names []string, unit string) (*Moments, error) {
-	if len(names) == 0 {
-		return nil, errors.New("no field is named")
-	}
-	t := &schema.Type{Kind: schema.TimestampMillis, Unit: unit}
-	for i, name := range slices.Backward(names) {
-		if !plainName(name) {
-			return nil, fmt.Errorf("the name %d of the field, %q, is empty or would have to be escaped in JSON", i+1, name)
-		}
-		t = &schema.Type{Kind: schema.Record, Fields: []schema.Field{{Name: name, Type: t}}}
+	t, err := named([][]string{names}, &schema.Type{Kind: schema.TimestampMillis, Unit: unit}, false)
+	if err != nil {
+		return nil, err
 	}
 	s, err := schema.New(t, nil)
 	if err != nil {
@@ -31,11 +20,6 @@ func NewMoments(names []string, unit string) (*Moments, error) {
 	}
 	plan, err := Compile(s, Options{})
 	return &Moments{plan: plan}, err
-}
-
-// plainName reports whether a name stands in JSON as it is, for guesses to be sure of it.
-func plainName(name string) bool {
-	return name != "" && plain([]byte(name), 0) == len(name) && utf8.ValidString(name)
 }
 
 // Moment reads the field. Used by one goroutine.

@@ -10,6 +10,7 @@ import (
 // Options are policies.
 type Options struct {
 	RefuseUnknown bool // fields that the schema does not have: refused instead of ignored
+	Literals      bool // numbers, true and false are strings too, as they are written
 }
 
 // Plan is a schema compiled for JSON. Safe for concurrent use; see NewDecoder.

@@ -24,10 +24,16 @@ func (d *Decoder) scalar(n *node, rep uint8) *fault {
 	case schema.Date, schema.TimeMillis, schema.TimeMicros, schema.TimestampMillis, schema.TimestampMicros, schema.TimestampNanos:
 		cell.Int, why = d.time(n)
 	default:
-		if first != '"' {
+		switch {
+		case first == '"':
+			cell.Bytes, why = d.bytes(n.typ)
+		case d.plan.options.Literals && n.kind == schema.String && first != '{' && first != '[':
+			from := d.i
+			why = d.skip()
+			cell.Bytes = d.p[from:d.i:d.i]
+		default:
 			return d.wrong(n)
 		}
-		cell.Bytes, why = d.bytes(n.typ)
 	}
 	if why != nil {
 		return why

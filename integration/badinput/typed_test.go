@@ -112,15 +112,20 @@ func (s *site) replayed(t *testing.T, dead map[int64]deadLetter) {
 func (s *site) typedRows(t *testing.T, format string) (rows []map[string]any) {
 	t.Helper()
 	for _, name := range s.files(t, s.base, "."+format) {
-		local := filepath.Join(t.TempDir(), "events."+format)
-		if err := os.WriteFile(local, s.read(t, name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		more, err := readers.TypedRows(t.Context(), map[string]string{"parquet": "pyarrow", "avro": "fastavro"}[format], local)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows = append(rows, more...)
+		rows = append(rows, s.typedRowsOf(t, format, name)...)
+	}
+	return rows
+}
+
+func (s *site) typedRowsOf(t *testing.T, format, name string) []map[string]any {
+	t.Helper()
+	local := filepath.Join(t.TempDir(), "events."+format)
+	if err := os.WriteFile(local, s.read(t, name), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := readers.TypedRows(t.Context(), map[string]string{"parquet": "pyarrow", "avro": "fastavro"}[format], local)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return rows
 }

@@ -1,0 +1,76 @@
+//go:build integration
+
+package badinput
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// TestPathOfFields: directories are named by a column and by a field that is none; what has no value goes where Hive looks for null, and what cannot be told to the
+// dead letters.
+func TestPathOfFields(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	file := filepath.Join(t.TempDir(), "events.avsc")
+	schema := `{"type":"record","name":"event","fields":[{"name":"n","type":"long"},{"name":"user","type":["null",{"type":"record","name":"user","fields":[{"name":"land","type":"string","default":"xx"}]}]}]}`
+	if err := os.WriteFile(file, []byte(schema), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.plan.Path = s.base + "/data/land=%{field:user.land}/tenant=%{field:tenant}"
+	s.plan.Sink = fmt.Sprintf("roll: {age: 1s}\n    format: {type: parquet, schema: %q, origin: false}", file)
+	s.write(t)
+	// Where events of each shape belong; "": to the dead letters.
+	const null = "__HIVE_DEFAULT_PARTITION__"
+	shapes := []struct{ body, dir string }{
+		{`{"n":%d,"user":{"land":"NO"},"tenant":"a/b"}`, "land=NO/tenant=a%2Fb"},
+		{`{"tenant":17,"n":%d,"user":{}}`, "land=xx/tenant=17"},
+		{`{"n":%d,"user":null,"tenant":""}`, "land=" + null + "/tenant=" + null},
+		{`{"n":%d,"user":{"land":"Köln"},"tenant":true}`, "land=Köln/tenant=true"},
+		{`{"n":%d,"user":{"land":"NO"},"tenant":{}}`, ""},
+		{`{"n":%d,"user":{"land":5},"tenant":"a"}`, ""},
+	}
+	const events = 300
+	var records []*kgo.Record
+	want := map[string][]string{}
+	dead := map[int64]deadLetter{}
+	for i := range int64(events) {
+		shape := shapes[i%int64(len(shapes))]
+		body := fmt.Sprintf(shape.body, i)
+		records = append(records, &kgo.Record{Topic: s.topic, Value: []byte(body)})
+		switch {
+		case shape.dir != "":
+			want[shape.dir] = append(want[shape.dir], strconv.FormatInt(i, 10))
+		case strings.HasSuffix(body, `{}}`):
+			dead[i] = deadLetter{"wrong_type", "$.tenant", body}
+		default:
+			dead[i] = deadLetter{"wrong_type", "$.user.land", body}
+		}
+	}
+	s.send(t, records...)
+	a := s.run(t)
+	a.reaches(t, s.topic, events)
+	a.stop(t)
+	s.verify(t)
+	if diff := cmp.Diff(dead, s.deadLetters(t)); diff != "" {
+		t.Errorf("dead letters (-want +got):\n%s", diff)
+	}
+	got := map[string][]string{}
+	for _, name := range s.files(t, s.base+"/data", ".parquet") {
+		dir := strings.TrimPrefix(path.Dir(name), s.base+"/data/")
+		for _, row := range s.typedRowsOf(t, "parquet", name) {
+			got[dir] = append(got[dir], fmt.Sprint(row["n"]))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows of each directory (-want +got):\n%s", diff)
+	}
+}
