@@ -62,11 +62,7 @@ func (p *plant) openNative(ctx context.Context, cluster, authority string) (file
 	if err != nil {
 		return nil, withCode(exitConfig, fmt.Errorf("%s: %w", where, err))
 	}
-	warning, err := native.CheckProtections(protection)
-	if err != nil {
-		return nil, withCode(exitConfig, fmt.Errorf("%s: %w", where, err))
-	}
-	if warning != "" {
+	if warning := native.CheckProtections(protection); warning != "" {
 		p.log.Warn("hadoop configuration", "hadoop", cluster, "warning", warning)
 	}
 	who, err := p.hadoopIdentity(ctx, c, protection, site, hdfsURI(authority))

@@ -23,7 +23,7 @@ usage: cluster.sh COMMAND
   logs SERVER [docker logs options]
   shell [COMMAND...]          a shell with the tools of Hadoop, Kafka and Kerberos
   image                       build the image, if it is missing, and print its name
-Switches: RPC_PROTECTION DATA_PROTECTION ENCRYPT_DATA CIPHER_SUITES TICKET_LIFE REPLICATION
+Switches: RPC_PROTECTION DATA_PROTECTION ENCRYPT_DATA ENCRYPT_ALGORITHM CIPHER_SUITES TICKET_LIFE REPLICATION
 KEY_PROVIDER (see bin/settings)
 The directory of the cluster is build/cluster, or PENSTOCK_CLUSTER_DIR.
 EOF

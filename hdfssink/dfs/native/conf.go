@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +16,7 @@ import (
 )
 
 // FromConf takes the options for uri (hdfs://NAMESERVICE/path, or a plain path on fs.defaultFS) out of a Hadoop configuration, and
-// returns the path too. cred may be nil for a cluster without security; a secured one without cred is refused. It does not call
-// CheckProtections.
+// returns the path too. cred may be nil for a cluster without security; a secured one without cred is refused.
 func FromConf(ctx context.Context, c *hadoopxml.Config, uri string, who Identity) (o Options, path string, err error) {
 	service, path, err := c.Resolve(uri)
 	if err != nil {
@@ -44,8 +42,8 @@ func FromConf(ctx context.Context, c *hadoopxml.Config, uri string, who Identity
 			return o, "", err
 		}
 	}
-	if len(p.DataTransfer) > 0 {
-		o.DataProtection = p.DataTransfer[0] // what a server with the same list offers first
+	for _, level := range p.DataTransfer {
+		o.DataProtection = append(o.DataProtection, qop(level))
 	}
 	for _, level := range p.RPC {
 		o.RPCProtection = append(o.RPCProtection, qop(level))
@@ -135,30 +133,12 @@ func umask(c *hadoopxml.Config) (fs.FileMode, error) {
 	return fs.FileMode(n), nil
 }
 
-// CheckProtections says whether the library can write *and read* under the protections of data transfer that the configuration
-// asks for; the error names the key and the remedy. The warning, if any, is for the operator to know.
-func CheckProtections(p hadoopxml.Protection) (warning string, err error) {
-	aes := slices.ContainsFunc(p.CipherSuites, func(s string) bool { return strings.EqualFold(s, "AES/CTR/NoPadding") })
-	const setAES = "set dfs.encrypt.data.transfer.cipher.suites to AES/CTR/NoPadding on the cluster and here"
-	if p.Encrypt && strings.EqualFold(p.Algorithm, "3des") {
-		return "", errors.New("dfs.encrypt.data.transfer.algorithm is 3des, which this client does not have, not even to agree on an AES key; set it to rc4 and " + setAES)
+// CheckProtections warns of protections that are weaker than they look.
+func CheckProtections(p hadoopxml.Protection) (warning string) {
+	if !p.Encrypt && len(p.DataTransfer) > 1 && p.DataTransfer[0] == "authentication" {
+		return fmt.Sprintf("dfs.data.transfer.protection is %s: authentication comes first, so file contents go in clear; put privacy first to have them encrypted", strings.Join(p.DataTransfer, ","))
 	}
-	if p.Encrypt && !aes {
-		return "", errors.New("dfs.encrypt.data.transfer without AES: this client could write but not read back; " + setAES)
-	}
-	if p.Encrypt || len(p.DataTransfer) == 0 {
-		return resolverWarning(p), nil
-	}
-	switch first := p.DataTransfer[0]; {
-	case first == "integrity":
-		return "", errors.New("dfs.data.transfer.protection begins with integrity: this client could write but not read back; make it privacy (and " + setAES + ") or authentication")
-	case first == "privacy" && !aes:
-		return "", errors.New("dfs.data.transfer.protection is privacy without AES: this client could write but not read back; " + setAES)
-	case first == "authentication" && len(p.DataTransfer) > 1:
-		return fmt.Sprintf("dfs.data.transfer.protection is %s: DataNodes offer authentication first, so file contents go in clear; put privacy first to have them encrypted",
-			strings.Join(p.DataTransfer, ",")), nil
-	}
-	return resolverWarning(p), nil
+	return resolverWarning(p)
 }
 
 func resolverWarning(p hadoopxml.Protection) string {

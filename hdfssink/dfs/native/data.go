@@ -50,7 +50,14 @@ func (l *link) dialDataNode(_ context.Context, network, addr string) (net.Conn, 
 		l.note(func() { l.dataErr = err })
 		return nil, err
 	}
-	c := &dataConn{Conn: raw, link: l, quiet: l.renew, timeout: l.f.o.IOTimeout}
+	secured, err := l.secure(ctx, raw) //nolint:contextcheck // the same
+	if err != nil {
+		_ = raw.Close()
+		err = fmt.Errorf("DataNode %s: %w", addr, err)
+		l.note(func() { l.dataErr = err })
+		return nil, err
+	}
+	c := &dataConn{Conn: secured, link: l, quiet: l.renew, timeout: l.f.o.IOTimeout}
 	l.failData(errClosed) // the library forgets to close some
 	l.note(func() { l.data = append(l.data, c) })
 	return c, nil

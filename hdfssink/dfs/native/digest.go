@@ -2,6 +2,8 @@ package native
 
 import (
 	"bytes"
+	"crypto/cipher"
+	"crypto/des" //nolint:gosec // the mechanism's
 	"crypto/hmac"
 	"crypto/md5" //nolint:gosec // the mechanism's
 	"crypto/rand"
@@ -25,18 +27,21 @@ import (
 //	response   charset=utf-8,username="…",realm="default",nonce="…",nc=00000001,cnonce="…",digest-uri="/default",maxbuf=16777215,response=HEX,qop=auth-conf,cipher=rc4
 //	verdict    rspauth=HEX
 //
-// What follows is signed, or sealed with RC4, the one cipher of the mechanism that is not worse than it and that all have:
+// What follows is signed, or sealed with RC4, or with triple DES where a server has nothing else (dfs.encrypt.data.transfer.algorithm):
 //
-//	auth-int   message | HMAC-MD5 of number and message, 10 bytes | 00 01 | number, 4 bytes
-//	auth-conf  RC4 (message | the same 10 bytes) | 00 01 | number
+//	auth-int         message | HMAC-MD5 of number and message, 10 bytes | 00 01 | number, 4 bytes
+//	auth-conf, rc4   RC4 (message | the same 10 bytes) | 00 01 | number
+//	auth-conf, 3des  CBC (message | 1 to 8 bytes that say how many they are | the same 10 bytes) | 00 01 | number
 type digest struct {
 	user, password string
 	uri            string
 	want           []kerberos.QOP // best first
 	cnonce         string
+	peer, setting  string // for messages: the server, and what it is configured by
 
 	realm, nonce string
 	qop          kerberos.QOP
+	cipher       string // rc4 or 3des
 	a1           []byte // H(A1)
 	out, in      direction
 }
@@ -44,7 +49,8 @@ type digest struct {
 // direction is one way of a connection that is protected.
 type direction struct {
 	sign   []byte
-	cipher *rc4.Cipher
+	rc4    *rc4.Cipher
+	cbc    cipher.BlockMode // of triple DES
 	number uint32
 }
 
@@ -55,10 +61,11 @@ func newDigest(t token.Token, auth saslAuth, want []kerberos.QOP) *digest {
 	return &digest{
 		user: base64.StdEncoding.EncodeToString(t.Identifier), password: base64.StdEncoding.EncodeToString(t.Password),
 		uri: auth.protocol + "/" + auth.serverID, want: want, cnonce: base64.StdEncoding.EncodeToString(random[:]),
+		peer: "the NameNode", setting: "hadoop.rpc.protection",
 	}
 }
 
-var errDigest = errors.New("the NameNode's DIGEST-MD5 challenge cannot be answered")
+var errDigest = errors.New("the server's DIGEST-MD5 challenge cannot be answered")
 
 // Step takes the challenge and returns the response, which is the only one.
 func (d *digest) Step(challenge []byte) (response []byte, done bool, err error) {
@@ -79,7 +86,7 @@ func (d *digest) Step(challenge []byte) (response []byte, done bool, err error) 
 	fmt.Fprintf(&b, "charset=utf-8,username=%q,realm=%q,nonce=%q,nc=00000001,cnonce=%q,digest-uri=%q,maxbuf=16777215,response=%s,qop=%s",
 		d.user, d.realm, d.nonce, d.cnonce, d.uri, d.response("AUTHENTICATE"), d.qop)
 	if d.qop == kerberos.QOPPrivacy {
-		b.WriteString(",cipher=rc4")
+		b.WriteString(",cipher=" + d.cipher)
 	}
 	return b.Bytes(), true, nil
 }
@@ -90,13 +97,18 @@ func (d *digest) choose(qop, ciphers string) error {
 	if qop == "" {
 		offered = []string{"auth"}
 	}
+	for _, c := range []string{"3des", "rc4"} {
+		if slices.Contains(strings.FieldsFunc(ciphers, comma), c) {
+			d.cipher = c // rc4 if it is there, which costs a tenth
+		}
+	}
 	for _, q := range d.want {
-		if slices.Contains(offered, q.String()) && (q != kerberos.QOPPrivacy || slices.Contains(strings.FieldsFunc(ciphers, comma), "rc4")) {
+		if slices.Contains(offered, q.String()) && (q != kerberos.QOPPrivacy || d.cipher != "") {
 			d.qop = q
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: it offers %q (ciphers %q), and we take %v; compare hadoop.rpc.protection here and on the NameNode", errDigest, qop, ciphers, d.want)
+	return fmt.Errorf("%w: it offers %q (ciphers %q), and we take %v; compare %s here and on %s", errDigest, qop, ciphers, d.want, d.setting, d.peer)
 }
 
 func comma(r rune) bool { return r == ',' || r == ' ' }
@@ -120,11 +132,33 @@ func (d *digest) keys() {
 	key := func(text string) []byte { return md5Of(string(d.a1) + text) }
 	d.out.sign = key("Digest session key to client-to-server signing key magic constant")
 	d.in.sign = key("Digest session key to server-to-client signing key magic constant")
-	if d.qop == kerberos.QOPPrivacy {
-		// A key of 16 bytes is one that RC4 takes.
-		d.out.cipher, _ = rc4.NewCipher(key("Digest H(A1) to client-to-server sealing key magic constant")) //nolint:gosec // the mechanism's
-		d.in.cipher, _ = rc4.NewCipher(key("Digest H(A1) to server-to-client sealing key magic constant"))  //nolint:gosec // the mechanism's
+	if d.qop != kerberos.QOPPrivacy {
+		return
 	}
+	out, in := key("Digest H(A1) to client-to-server sealing key magic constant"), key("Digest H(A1) to server-to-client sealing key magic constant")
+	if d.cipher == "3des" {
+		d.out.cbc, d.in.cbc = cipher.NewCBCEncrypter(tripleDES(out), out[8:]), cipher.NewCBCDecrypter(tripleDES(in), in[8:])
+		return
+	}
+	// A key of 16 bytes is one that RC4 takes.
+	d.out.rc4, _ = rc4.NewCipher(out) //nolint:gosec // the mechanism's
+	d.in.rc4, _ = rc4.NewCipher(in)   //nolint:gosec // the mechanism's
+}
+
+// tripleDES is the cipher with two keys, of 7 bytes each, which DES wants in 8 with a bit of parity at each end.
+func tripleDES(key []byte) cipher.Block {
+	var keys []byte
+	for _, k := range [][]byte{key[:7], key[7:14], key[:7]} {
+		var bits uint64
+		for _, b := range k {
+			bits = bits<<8 | uint64(b)
+		}
+		for i := range 8 {
+			keys = append(keys, byte(bits>>(49-7*i))<<1)
+		}
+	}
+	block, _ := des.NewTripleDESCipher(keys) //nolint:gosec // the mechanism's; it takes all keys of 24 bytes
+	return block
 }
 
 // verify checks that the server knows the token too.
@@ -134,7 +168,7 @@ func (d *digest) verify(verdict []byte) error {
 		return err
 	}
 	if subtle.ConstantTimeCompare([]byte(c["rspauth"]), []byte(d.response(""))) != 1 {
-		return fmt.Errorf("%w: the NameNode does not prove that it knows the token", kerberos.ErrBadToken)
+		return fmt.Errorf("%w: %s does not prove that it knows the token", kerberos.ErrBadToken, d.peer)
 	}
 	return nil
 }
@@ -149,9 +183,17 @@ const (
 
 // Wrap protects a message.
 func (d *digest) Wrap(p []byte) ([]byte, error) {
-	b := append(slices.Clone(p), d.out.mac(p)...)
-	if d.out.cipher != nil {
-		d.out.cipher.XORKeyStream(b, b)
+	b := slices.Clone(p)
+	if d.out.cbc != nil {
+		pad := des.BlockSize - (len(p)+digestMAC)%des.BlockSize
+		b = append(b, bytes.Repeat([]byte{byte(pad)}, pad)...)
+	}
+	b = append(b, d.out.mac(p)...)
+	switch {
+	case d.out.rc4 != nil:
+		d.out.rc4.XORKeyStream(b, b)
+	case d.out.cbc != nil:
+		d.out.cbc.CryptBlocks(b, b)
 	}
 	b = binary.BigEndian.AppendUint32(append(b, 0, 1), d.out.number)
 	d.out.number++
@@ -161,18 +203,26 @@ func (d *digest) Wrap(p []byte) ([]byte, error) {
 // Unwrap takes the protection off.
 func (d *digest) Unwrap(b []byte) ([]byte, error) {
 	if len(b) < digestFooter || !bytes.Equal(b[len(b)-6:len(b)-4], []byte{0, 1}) || binary.BigEndian.Uint32(b[len(b)-4:]) != d.in.number {
-		return nil, fmt.Errorf("%w: a message of the NameNode has not the form or the number that is due", kerberos.ErrBadToken)
+		return nil, fmt.Errorf("%w: a message of %s has not the form or the number that is due", kerberos.ErrBadToken, d.peer)
 	}
 	b = slices.Clone(b[:len(b)-6])
-	if d.in.cipher != nil {
-		d.in.cipher.XORKeyStream(b, b)
+	pad := 0
+	switch {
+	case d.in.rc4 != nil:
+		d.in.rc4.XORKeyStream(b, b)
+	case d.in.cbc != nil:
+		if len(b)%des.BlockSize != 0 {
+			return nil, fmt.Errorf("%w: a message of %s is not of whole blocks", kerberos.ErrBadToken, d.peer)
+		}
+		d.in.cbc.CryptBlocks(b, b)
+		pad = int(b[len(b)-digestMAC-1])
 	}
-	p, mac := b[:len(b)-digestMAC], b[len(b)-digestMAC:]
-	if !hmac.Equal(mac, d.in.mac(p)) {
-		return nil, fmt.Errorf("%w: a message of the NameNode is not signed with the key agreed on", kerberos.ErrBadToken)
+	end := len(b) - digestMAC - pad // below zero, or wrong: the signature does not fit either
+	if pad > des.BlockSize || end < 0 || !hmac.Equal(b[len(b)-digestMAC:], d.in.mac(b[:end])) {
+		return nil, fmt.Errorf("%w: a message of %s is not signed with the key agreed on", kerberos.ErrBadToken, d.peer)
 	}
 	d.in.number++
-	return p, nil
+	return b[:end], nil
 }
 
 func (d *direction) mac(p []byte) []byte {

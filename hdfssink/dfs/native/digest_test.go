@@ -2,6 +2,8 @@ package native
 
 import (
 	"bytes"
+	"crypto/cipher"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,7 +47,8 @@ func TestDigestChoice(t *testing.T) {
 	}{
 		{challenge, []kerberos.QOP{kerberos.QOPPrivacy, kerberos.QOPIntegrity, kerberos.QOPAuth}, kerberos.QOPPrivacy},
 		{challenge, []kerberos.QOP{kerberos.QOPIntegrity}, kerberos.QOPIntegrity},
-		{strings.Replace(challenge, "rc4,", "", 1), []kerberos.QOP{kerberos.QOPPrivacy, kerberos.QOPIntegrity}, kerberos.QOPIntegrity},
+		{strings.Replace(challenge, "rc4,", "", 1), []kerberos.QOP{kerberos.QOPPrivacy, kerberos.QOPIntegrity}, kerberos.QOPPrivacy},
+		{strings.Replace(challenge, "3des,rc4,", "", 1), []kerberos.QOP{kerberos.QOPPrivacy, kerberos.QOPIntegrity}, kerberos.QOPIntegrity},
 		{`nonce="n",algorithm=md5-sess`, []kerberos.QOP{kerberos.QOPPrivacy, kerberos.QOPAuth}, kerberos.QOPAuth},
 		{`nonce="n",algorithm=md5-sess`, []kerberos.QOP{kerberos.QOPPrivacy}, 0},
 		{`algorithm=md5-sess`, []kerberos.QOP{kerberos.QOPAuth}, 0},
@@ -66,7 +69,7 @@ func TestDigestChoice(t *testing.T) {
 }
 
 // ends are a client and the server's end of the same connection.
-func ends(t *testing.T, qop kerberos.QOP) (client, server *digest) {
+func ends(t *testing.T, qop kerberos.QOP, challenge string) (client, server *digest) {
 	t.Helper()
 	for _, d := range []**digest{&client, &server} {
 		*d = newDigest(token.Token{Identifier: []byte("id"), Password: []byte("pw")}, saslAuth{serverID: "default"}, []kerberos.QOP{qop})
@@ -75,16 +78,44 @@ func ends(t *testing.T, qop kerberos.QOP) (client, server *digest) {
 			t.Fatal(err)
 		}
 	}
-	server.in, server.out = server.out, server.in
+	server.turn()
 	return client, server
 }
 
+// turn makes the server's end of a client's.
+func (d *digest) turn() {
+	d.in, d.out = d.out, d.in
+	if d.in.cbc != nil { // a block mode has a direction
+		key := func(way string) []byte {
+			return md5Of(string(d.a1) + "Digest H(A1) to " + way + " sealing key magic constant")
+		}
+		in, out := key("client-to-server"), key("server-to-client")
+		d.in.cbc, d.out.cbc = cipher.NewCBCDecrypter(tripleDES(in), in[8:]), cipher.NewCBCEncrypter(tripleDES(out), out[8:])
+	}
+}
+
+// TestTripleDES: the keys of 7 bytes are spread over 8. The vector is DES's own "0123456789ABCDEF" under 133457799BBCDFF1, whose 56 bits are 12695BC9B7B7F8; with one key three
+// times, the triple cipher is the single one.
+func TestTripleDES(t *testing.T) {
+	key, _ := hex.DecodeString("12695bc9b7b7f812695bc9b7b7f80000")
+	var got [8]byte
+	tripleDES(key).Encrypt(got[:], []byte("\x01\x23\x45\x67\x89\xab\xcd\xef"))
+	if hex.EncodeToString(got[:]) != "85e813540f0ab405" {
+		t.Errorf("%x", got)
+	}
+}
+
 func TestDigestLayer(t *testing.T) {
-	for _, qop := range []kerberos.QOP{kerberos.QOPIntegrity, kerberos.QOPPrivacy} {
-		client, server := ends(t, qop)
-		for i := range 5 {
+	withoutRC4 := strings.Replace(challenge, "rc4,", "", 1)
+	for _, c := range []struct {
+		qop       kerberos.QOP
+		challenge string
+	}{{kerberos.QOPIntegrity, challenge}, {kerberos.QOPPrivacy, challenge}, {kerberos.QOPPrivacy, withoutRC4}} {
+		qop := c.qop
+		client, server := ends(t, qop, c.challenge)
+		for i := range 12 {
 			for _, way := range []struct{ from, to *digest }{{client, server}, {server, client}} {
-				p := []byte(strings.Repeat(fmt.Sprint("message ", i), i))
+				p := []byte(strings.Repeat(fmt.Sprint("message", i), i))
 				wrapped, err := way.from.Wrap(p)
 				if err != nil {
 					t.Fatal(err)
@@ -98,13 +129,13 @@ func TestDigestLayer(t *testing.T) {
 				}
 			}
 		}
+		client, server = ends(t, qop, c.challenge)
 		wrapped, err := client.Wrap([]byte("pay 10"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range wrapped {
-			_, fresh := ends(t, qop)
-			fresh.in.number = 5
+			_, fresh := ends(t, qop, c.challenge)
 			bad := bytes.Clone(wrapped)
 			bad[i] ^= 1
 			if _, err := fresh.Unwrap(bad); !errors.Is(err, kerberos.ErrBadToken) {
@@ -112,12 +143,16 @@ func TestDigestLayer(t *testing.T) {
 			}
 		}
 		for n := range wrapped {
-			if _, err := server.Unwrap(wrapped[:n]); err == nil {
+			_, fresh := ends(t, qop, c.challenge)
+			if _, err := fresh.Unwrap(wrapped[:n]); err == nil {
 				t.Errorf("%v: %d of %d bytes pass", qop, n, len(wrapped))
 			}
 		}
+		if got, err := server.Unwrap(wrapped); err != nil || string(got) != "pay 10" {
+			t.Errorf("%v: %q, %v", qop, got, err)
+		}
 	}
-	client, server := ends(t, kerberos.QOPIntegrity)
+	client, server := ends(t, kerberos.QOPIntegrity, challenge)
 	first, _ := client.Wrap([]byte("first"))
 	second, _ := client.Wrap([]byte("second"))
 	if _, err := server.Unwrap(second); !errors.Is(err, kerberos.ErrBadToken) {

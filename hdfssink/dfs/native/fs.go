@@ -13,7 +13,6 @@ import (
 	"time"
 
 	hdfs "github.com/colinmarc/hdfs/v2"
-	"github.com/colinmarc/hdfs/v2/hadoopconf"
 
 	"github.com/penstock-io/penstock/hdfssink/dfs"
 )
@@ -48,19 +47,7 @@ func New(o Options) (*FS, error) {
 		id[0] += byte(len(f.muxes))
 		f.muxes = append(f.muxes, newMux(addr, &f.o, id))
 	}
-	conf := hadoopconf.HadoopConf{}
-	if o.Encrypt {
-		conf["dfs.encrypt.data.transfer"] = "true"
-	}
-	// The only way to have the library talk plainly to DataNodes on privileged ports.
-	f.library = hdfs.ClientOptionsFromConf(conf)
-	f.library.Addresses = nil
-	f.library.User = o.who()
-	f.library.UseDatanodeHostname = o.UseHostnames
-	f.library.DataTransferProtection = o.DataProtection
-	if o.Encrypt {
-		f.library.DataTransferProtection = hdfs.DataTransferProtectionPrivacy
-	}
+	f.library = hdfs.ClientOptions{User: f.o.who(), UseDatanodeHostname: o.UseHostnames}
 	return f, nil
 }
 
@@ -142,8 +129,12 @@ func (f *FS) Describe(ctx context.Context) (string, error) {
 		protection = "calls have auth"
 	}
 	data := "whatever the DataNodes ask for"
-	if f.o.DataProtection != "" {
-		data = f.o.DataProtection
+	if len(f.o.DataProtection) > 0 {
+		var all []string
+		for _, q := range f.o.DataProtection {
+			all = append(all, q.String())
+		}
+		data = strings.Join(all, " or ")
 	}
 	if f.o.Encrypt {
 		data += ", encrypted"

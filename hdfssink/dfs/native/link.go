@@ -348,6 +348,11 @@ func (c *nameConn) receive() {
 		c.lost(err)
 		return
 	}
+	if c.request.method == "getServerDefaults" && r.status == 0 {
+		var encrypts bool
+		r.rest, encrypts = plainDefaults(r.rest)
+		c.link.f.shared.setEncrypts(encrypts)
+	}
 	c.answer = r.packet(c.request.callID)
 	if c.request.method == "renewLease" {
 		return

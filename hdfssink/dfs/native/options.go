@@ -28,10 +28,9 @@ type Options struct {
 	User string
 	// RPCProtection lists what is acceptable for calls to the NameNode, best first; by default all, privacy first.
 	RPCProtection []kerberos.QOP
-	// DataProtection is what the connections to DataNodes must have: authentication, integrity, privacy; "" leaves it to
-	// the servers (and to privileged ports).
-	DataProtection string
-	// Encrypt is dfs.encrypt.data.transfer.
+	// DataProtection lists what is acceptable for connections to DataNodes, best first; by default none is protected, and no DataNode asks.
+	DataProtection []kerberos.QOP
+	// Encrypt is dfs.encrypt.data.transfer: nothing but privacy is acceptable. A NameNode that has it set is obeyed either way.
 	Encrypt bool
 	// UseHostnames dials DataNodes by name instead of address (dfs.client.use.datanode.hostname).
 	UseHostnames bool

@@ -24,6 +24,7 @@ type shared struct {
 	mu      sync.Mutex
 	answers map[string]cached    // by method
 	bad     map[string]exclusion // by address
+	sealed  bool                 // the NameNode wants data transfer to be encrypted
 }
 
 type cached struct {
@@ -63,6 +64,18 @@ func (s *shared) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers = nil
+}
+
+func (s *shared) setEncrypts(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealed = yes
+}
+
+func (s *shared) encrypts() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sealed
 }
 
 func (s *shared) avoid(addr string, node []byte) {

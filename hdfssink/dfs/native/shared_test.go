@@ -65,7 +65,7 @@ func TestDeadDataNodeIsAvoided(t *testing.T) {
 // Three calls to the NameNode for a file of one block; what the library asks beside them is known.
 func TestCallsForAFile(t *testing.T) {
 	bubble(t, func(t *testing.T, h *fakeHDFS) {
-		f := h.open(t, func(o *Options) { o.DataProtection = "" })
+		f := h.open(t, nil)
 		for _, name := range []string{"/a", "/b", "/c"} {
 			w := mustCreate(t, f, name)
 			if _, err := writeUntil(w, 1<<20); err != nil {
@@ -98,7 +98,7 @@ func TestNotReplicatedYet(t *testing.T) {
 				}
 				return verdict{}
 			}
-			f := h.open(t, func(o *Options) { o.DataProtection = "" })
+			f := h.open(t, nil)
 			f.locate = 10 * time.Millisecond
 			w := mustCreate(t, f, "/a")
 			_, err := writeUntil(w, 1<<20)
