@@ -40,6 +40,7 @@ type Cluster struct {
 	ConfDir    string            `yaml:"conf_dir"   doc:"Folder with core-site.xml and hdfs-site.xml."                   conf:"assumed=$HADOOP_CONF_DIR or /etc/hadoop/conf"`
 	Kerberos   string            `yaml:"kerberos"   doc:"Identity to log in with, by its name under kerberos."           conf:"ref=kerberos,assumed=none: simple authentication"`
 	Tokens     FileRef           `yaml:"tokens"     doc:"A file with a delegation token of the NameNode, in place of a login; without both, $HADOOP_TOKEN_FILE_LOCATION and then the ticket cache are looked for."`
+	DoAs       string            `yaml:"do_as"      doc:"User on whose behalf files are read and written, as Hadoop's proxy users are; the NameNode must allow it to the identity (hadoop.proxyuser.NAME.hosts, .groups, .users)."`
 	Properties map[string]string `yaml:"properties" doc:"Hadoop properties that win over those of the files."`
 }
 
@@ -47,6 +48,9 @@ type Cluster struct {
 func (c *Cluster) Validate(r *Report) {
 	if c.Kerberos != "" && !c.Tokens.IsZero() {
 		r.Errorf("tokens", "an identity and a token are two logins").Fixf("leave one of them out")
+	}
+	if c.DoAs != "" && !c.Tokens.IsZero() {
+		r.Errorf("do_as", "a token is for one user already").Fixf("leave one of them out, or fetch the token as that user")
 	}
 }
 

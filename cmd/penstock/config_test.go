@@ -81,6 +81,8 @@ func TestConfigErrors(t *testing.T) {
 		{"duplicate key", "    channel: clicks\n", "    channel: clicks\n    channel: clicks\n"},
 		{"tab", "    channel: clicks\n", "\tchannel: clicks\n"},
 		{"keytab and cache", "keytab: file:/etc/ingest.keytab", "keytab: file:/etc/ingest.keytab, cache: FILE:/tmp/cc"},
+		{"login and token", "kerberos: ingest}\nchannels", "kerberos: ingest, tokens: /run/tokens}\nchannels"},
+		{"token of one user for another", "kerberos: ingest}\nchannels", "tokens: /run/tokens, do_as: etl}\nchannels"},
 		{"cache that cannot be read", "keytab: file:/etc/ingest.keytab", "cache: KCM:1000"},
 	}
 	var got strings.Builder

@@ -94,6 +94,7 @@ func hdfsURI(authority string) string {
 // hadoopIdentity is the cluster's identity. Where none is written it is, as for Java's clients, the delegation token that a launcher has left, or else the ticket cache of whoever runs
 // the command.
 func (p *plant) hadoopIdentity(ctx context.Context, c *conf.Cluster, protection hadoopxml.Protection, site *hadoopxml.Config, uri string) (who native.Identity, err error) {
+	who.DoAs = c.DoAs
 	if c.Kerberos != "" {
 		who.Credential, err = p.credential(c.Kerberos)
 		return who, err
@@ -105,7 +106,7 @@ func (p *plant) hadoopIdentity(ctx context.Context, c *conf.Cluster, protection 
 		who.TokenFile, err = c.Tokens.Path()
 		return who, err
 	}
-	if file := os.Getenv("HADOOP_TOKEN_FILE_LOCATION"); file != "" {
+	if file := os.Getenv("HADOOP_TOKEN_FILE_LOCATION"); file != "" && c.DoAs == "" {
 		service, _, err := site.Resolve(uri)
 		if err != nil {
 			return who, err

@@ -14,6 +14,7 @@
 //	../ or : in a bucket's value        written as %XX, below the sink's directory
 //	300 bytes in a bucket's value       dead letter bad_bucket
 //	does not fit the sink's schema      dead letter with the place of the fault                    TestTypedJSON, TestTypedDatums, TestAvroFilesOfJSON, …OfDatums; formats/jsondecoder, …/avrodecoder
+//	a field in a path                   null: as a header; no single value: dead letter wrong_type  TestPathOfFields; formats/bodies
 //	version that cannot be read         dead letter incompatible_schema, unknown_schema, no_schema_id  TestRegistry; formats/bodies
 //	schema registry away                what is known goes on, what is not waits                   TestRegistry
 //
@@ -54,6 +55,8 @@
 //	broker down at start                waits                                                      TestBrokerDown
 //	broker without the mechanism        ends, 77                                                   TestWithoutTheMechanism
 //	login wanted and none configured    waits; says what is missing                                TestNoLogin; brokerlink: TestLoginAndTLS
+//	protections of calls and data       each works, and seals what it should                        TestProtections
+//	proxy user that is not allowed      tried again, shown                                          TestProxyUser
 //	cancelled delegation token          waits for another                                          TestDelegationToken
 //	20 mistakes in logins and targets   doctor's first failure names each                          TestDoctor; kerberos: TestExaminePlanted
 package badinput

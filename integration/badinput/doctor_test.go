@@ -37,7 +37,7 @@ func TestDoctor(t *testing.T) {
 	for _, want := range []string{
 		"ok      kerberos.ingest: read keytab ", "ok      kerberos.ingest: ask KDC ", "its clock agrees with ours", "ok      kerberos.ingest: log in ",
 		"ok      kerberos.ingest: get a ticket for nn/localhost@EXAMPLE.TEST ", "ok      kerberos.ingest: get a ticket for kafka/localhost ",
-		"ok      hadoop.default: ask the NameNode ", "is active of 1; as ingest@EXAMPLE.TEST; calls have auth-conf; data transfer: privacy",
+		"ok      hadoop.default: ask the NameNode ", "is active of 1; as ingest@EXAMPLE.TEST; calls have auth-conf; data transfer: auth-conf",
 		"ok      channels.events: describe ", "(1 partitions, 0 offsets)", "ok      sinks.lake: write, rename and delete a probe for ",
 	} {
 		if !strings.Contains(out, want) {
@@ -57,8 +57,8 @@ func TestDoctor(t *testing.T) {
 		{"NameNode's realm", hadoop, property(`dfs.namenode.kerberos.principal: "nn/_HOST@ELSEWHERE"`), "kerberos.ingest: get a ticket for nn/localhost@ELSEWHERE |ELSEWHERE"},
 		{"NameNode's port", hadoop, property(`fs.defaultFS: "hdfs://localhost:1"`), "hadoop.default: ask the NameNode |connection refused"},
 		{"protection of calls", hadoop, property(`hadoop.rpc.protection: authentication`), "hadoop.default: ask the NameNode |auth-conf|hadoop.rpc.protection"},
-		{"protection of data", hadoop, property(`dfs.data.transfer.protection: integrity`), "read keytabs, ticket caches and Hadoop's configuration |dfs.data.transfer.protection"},
-		{"3DES", hadoop, property(`dfs.encrypt.data.transfer: "true", dfs.encrypt.data.transfer.algorithm: 3des`), "read keytabs, ticket caches and Hadoop's configuration |3des"},
+		{"protection of data", hadoop, property(`dfs.data.transfer.protection: integrity`), "sinks.lake: write, rename and delete a probe for |compare dfs.data.transfer.protection here and on the DataNode"},
+		{"no protection of data", hadoop, property(`dfs.data.transfer.protection: ""`), "sinks.lake: write, rename and delete a probe for |dfs.data.transfer.protection"},
 		{"umask", hadoop, property(`fs.permissions.umask-mode: "9"`), "read keytabs, ticket caches and Hadoop's configuration |fs.permissions.umask-mode"},
 		{"cluster without security", hadoop, property(`hadoop.security.authentication: simple`), "hadoop.default: ask the NameNode |"},
 		{"service name of the brokers", "mechanism: GSSAPI,", "mechanism: GSSAPI, service_name: kfaka,", "kerberos.ingest: get a ticket for kfaka/localhost |KDC_ERR_S_PRINCIPAL_UNKNOWN"},

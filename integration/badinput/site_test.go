@@ -74,7 +74,13 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := "badinput-" + strings.ToLower(strings.TrimPrefix(t.Name(), "Test")) + "-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	plain := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(strings.TrimPrefix(t.Name(), "Test")))
+	name := "badinput-" + plain + "-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	s := &site{c: c, topic: name, base: "/user/ingest/" + name, dir: t.TempDir(), sent: map[string]bool{}}
 	s.plan = plan{
 		User: "ingest", Keytab: c.Keytab("ingest"), KRB5: c.Conf().KRB5, Hadoop: c.Conf().HadoopConf,

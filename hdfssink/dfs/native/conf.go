@@ -30,10 +30,10 @@ func FromConf(ctx context.Context, c *hadoopxml.Config, uri string, who Identity
 		return o, "", fmt.Errorf("HDFS %s is secured (hadoop.security.authentication is kerberos) and no identity is given; write kerberos: NAME under hadoop", service.Name)
 	}
 	if !p.Kerberos {
-		who = Identity{}
+		who = Identity{DoAs: who.DoAs}
 	}
 	o = Options{
-		NameNodes: service.Addresses, Credential: who.Credential, NameNodePrincipal: p.NameNodeName,
+		NameNodes: service.Addresses, Credential: who.Credential, DoAs: who.DoAs, NameNodePrincipal: p.NameNodeName,
 		Encrypt: p.Encrypt, UseHostnames: p.DataNodeByName,
 	}
 	if who.TokenFile != "" {
@@ -60,10 +60,11 @@ func FromConf(ctx context.Context, c *hadoopxml.Config, uri string, who Identity
 	return o, path, err
 }
 
-// Identity is what proves to a secured cluster who we are: one of the two.
+// Identity is what proves to a secured cluster who we are, one of the first two, and for whom we come.
 type Identity struct {
 	Credential kerberos.Credential
 	TokenFile  string // with a delegation token of the name service's; see package token
+	DoAs       string // on whose behalf; with a Credential, or on a cluster that is not secured
 }
 
 // FindToken reads a file and returns its token for a name service: by the service's name if it has several NameNodes, else by the NameNode's address or name.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -27,11 +29,13 @@ type dataConn struct {
 	net.Conn
 	link    *link
 	quiet   bool // hide write errors
+	bare    bool // nothing protects it, though the cluster is secured
 	timeout time.Duration
 
 	mu      sync.Mutex
 	err     error
 	reading bool // a Read is under way
+	heard   bool // the DataNode has said something
 	unread  int  // bytes written since the last Read began or ended
 }
 
@@ -57,7 +61,7 @@ func (l *link) dialDataNode(_ context.Context, network, addr string) (net.Conn, 
 		l.note(func() { l.dataErr = err })
 		return nil, err
 	}
-	c := &dataConn{Conn: secured, link: l, quiet: l.renew, timeout: l.f.o.IOTimeout}
+	c := &dataConn{Conn: secured, bare: secured == raw && l.f.o.secured(), link: l, quiet: l.renew, timeout: l.f.o.IOTimeout}
 	l.failData(errClosed) // the library forgets to close some
 	l.note(func() { l.data = append(l.data, c) })
 	return c, nil
@@ -84,6 +88,11 @@ func (c *dataConn) failure() error {
 
 // broke is fail for an error of the network, which the operation's error will name.
 func (c *dataConn) broke(err error) error {
+	c.mu.Lock()
+	if c.bare && !c.heard && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+		err = fmt.Errorf("%w; it may hang up because nothing is protected: set dfs.data.transfer.protection here as it is there", err)
+	}
+	c.mu.Unlock()
 	c.fail(fmt.Errorf("DataNode %s: %w", c.RemoteAddr(), err))
 	err = c.failure() // the first reason: perhaps we closed it ourselves
 	c.link.note(func() {
@@ -136,6 +145,11 @@ func (c *dataConn) Read(b []byte) (int, error) {
 		return 0, c.broke(err)
 	}
 	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.mu.Lock()
+		c.heard = true
+		c.mu.Unlock()
+	}
 	if err != nil {
 		err = c.broke(err)
 	}

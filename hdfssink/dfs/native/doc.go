@@ -11,7 +11,9 @@
 //		        mux ──▶ nnConn: the one TCP connection to a NameNode: handshake (GSSAPI, signed or sealed both ways),
 //		         │              requests numbered, answers matched, one goroutine writing, one reading
 //		         └───▶ dataConn: a connection to a DataNode: a deadline for each read and write; failures are kept
+//		                 └─▶ saslConn: the handshake that DataNodes ask for, and what was agreed on: signed or sealed both ways
 //
+//	  - The library is told that DataNodes ask for nothing: the NameNode's word that data are encrypted is changed on the way (plainDefaults).
 //	  - Rename is the call rename2 with its flag overwriteDest cleared on the way; a request in which the flag is not where it is expected is
 //	    not sent. The look at the target that the library takes first is answered "not there" without asking.
 //	  - A request that left without an answer makes a call with effects fail with dfs.ErrNoAnswer: after a broken connection, a time-out, or the

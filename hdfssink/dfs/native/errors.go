@@ -57,6 +57,9 @@ func (r *refusal) kind() (do string, kind error) {
 	case "InvalidToken":
 		return "the delegation token has expired or was cancelled: fetch another, by hdfs fetchdt or from the launcher", fs.ErrPermission
 	case "AuthorizationException":
+		if strings.Contains(r.words, "is not allowed to impersonate") {
+			return "allow it on the NameNode, by hadoop.proxyuser.NAME.hosts and .groups or .users in core-site.xml and hdfs dfsadmin -refreshSuperUserGroupsConfiguration; or change do_as", fs.ErrPermission
+		}
 		return "it must be allowed to use HDFS (hadoop-policy.xml, hadoop.proxyuser.*)", fs.ErrPermission
 	case "NSQuotaExceededException", "DSQuotaExceededException", "QuotaByStorageTypeExceededException", "QuotaExceededException":
 		return "make room, or raise it with hdfs dfsadmin -setQuota or -setSpaceQuota", dfs.ErrQuota

@@ -47,7 +47,7 @@ func New(o Options) (*FS, error) {
 		id[0] += byte(len(f.muxes))
 		f.muxes = append(f.muxes, newMux(addr, &f.o, id))
 	}
-	f.library = hdfs.ClientOptions{User: f.o.who(), UseDatanodeHostname: o.UseHostnames}
+	f.library = hdfs.ClientOptions{User: f.o.effective(), UseDatanodeHostname: o.UseHostnames}
 	return f, nil
 }
 

@@ -102,9 +102,12 @@ func (c *nnConn) handshake(ctx context.Context) error {
 	} else if err := c.authenticate(ctx); err != nil {
 		return fmt.Errorf("authenticate as %s: %w", o.who(), advised(err))
 	}
-	user := appendBytes(nil, 1, o.who()) // UserInformationProto {effectiveUser = 1}
-	if o.Token != nil {
+	user := appendBytes(nil, 1, o.effective()) // UserInformationProto {effectiveUser = 1, realUser = 2}
+	switch {
+	case o.Token != nil:
 		user = []byte{} // the token says it
+	case o.DoAs != "" && !o.secured():
+		user = appendBytes(user, 2, o.login()) // otherwise SASL has said it
 	}
 	context := appendBytes(nil, 2, user) // IpcConnectionContextProto {userInfo = 2, protocol = 3}
 	context = appendBytes(context, 3, protocolName)

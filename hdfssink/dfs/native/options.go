@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Options struct {
 	Credential kerberos.Credential
 	// Token gives a delegation token of the NameNode's, anew for each connection; set, it is used in place of Credential, and User is its owner. See FindToken.
 	Token func(context.Context) (token.Token, error)
+	// DoAs is a user on whose behalf the identity comes, as the NameNode must allow it (hadoop.proxyuser.NAME.…). Not with Token, which is somebody's already.
+	DoAs string
 	// NameNodePrincipal is dfs.namenode.kerberos.principal, such as nn/_HOST@EXAMPLE.TEST. Needed with a Credential.
 	NameNodePrincipal string
 	// User of a cluster that is not secured; by default HADOOP_USER_NAME, or else the operating system's.
@@ -103,13 +106,24 @@ func userName() (string, error) {
 	return u.Username, nil
 }
 
-// who names the identity in messages.
-func (o *Options) who() string {
+// login is who proves to be there: a principal, a token's owner, or a user who is believed.
+func (o *Options) login() string {
 	if o.Token == nil && o.Credential != nil {
 		return o.Credential.Principal().String()
 	}
 	return o.User
 }
+
+// who names the identity in messages.
+func (o *Options) who() string {
+	if o.DoAs != "" {
+		return o.DoAs + " by proxy of " + o.login()
+	}
+	return o.login()
+}
+
+// effective is whose rights calls have, and whose files are made.
+func (o *Options) effective() string { return cmp.Or(o.DoAs, o.login()) }
 
 // secured says whether we prove who we are.
 func (o *Options) secured() bool { return o.Token != nil || o.Credential != nil }
