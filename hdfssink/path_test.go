@@ -297,6 +297,29 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
+// TestRoutingByFields: each event by its own fields, times or not.
+func TestRoutingByFields(t *testing.T) {
+	for path, want := range map[string]string{"/d/%{field:a}": "/d/x /d/y /d/x", "/d/%Y/%{field:b}-%{field:a}": "/d/2026/1-x /d/2026/2-y /d/2026/3-x"} {
+		r := routerFor(t, path, nil)
+		var got []string
+		for _, body := range []string{"x 1", "y 2", "x 3"} {
+			e := &ingest.Event{Timestamp: at("2026-03-05T00:00:00Z"), Body: []byte(body)}
+			if strings.HasPrefix(path, "/d/%Y") { // fields are numbered as they come
+				a, b, _ := strings.Cut(body, " ")
+				e.Body = []byte(b + " " + a)
+			}
+			b, err := r.route(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b.path)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %s", path, got, want)
+		}
+	}
+}
+
 // TestRoutingAllocatesNothing holds the promise of the router.
 func TestRoutingAllocatesNothing(t *testing.T) {
 	for _, path := range []string{"/d/%Y-%m-%d/%H", "/d/%{app}/%H", "/d/app=%{app}"} {

@@ -21,6 +21,8 @@ type Config struct {
 	Events        string       `yaml:"events"         conf:"enum=json|avro|confluent-avro|csv|pattern" doc:"With a schema: what events are. JSON objects; Avro datums that were written with this schema; Avro datums behind the number of their schema in a registry, as Confluent's serializers write them, which are read as this schema; lines of separated values in the order of the schema's fields; lines that a pattern takes apart."`
 	UnknownFields string       `yaml:"unknown_fields" conf:"enum=ignore|refuse" doc:"With JSON events: what happens to fields that the schema does not have; refused events are dead letters."`
 
+	UnknownInto string `yaml:"unknown_into"   doc:"With JSON events: a field of the schema, a map of strings, for the fields that the schema does not have: strings as they are, all else as JSON. Fields within fields are not collected."`
+
 	Registry *registry.Config `yaml:"registry" doc:"For confluent-avro: where the schemas are with which events were written."`
 	CSV      *CSV             `yaml:"csv"      doc:"For csv: how values stand in a line."`
 	Pattern  string           `yaml:"pattern"  doc:"For pattern: a regular expression (RE2's) with a named group for each field, such as (?P<host>[^ ]+)."`
@@ -74,7 +76,7 @@ func DefaultConfig() Config { return Config{Events: "json", UnknownFields: "igno
 // Validate of a format's configuration.
 func (c *Config) Check(r *conf.Report, columns func(*schema.Schema) error, keys ...string) {
 	if c.Schema.IsZero() {
-		for _, key := range append([]string{"events", "unknown_fields", "registry", "csv", "pattern"}, keys...) {
+		for _, key := range append([]string{"events", "unknown_fields", "unknown_into", "registry", "csv", "pattern"}, keys...) {
 			if r.Written(key) {
 				r.Errorf(key, "without a schema, the columns are key, body and headers as they are").Fixf("leave %s out, or write schema: file:NAME.avsc", key)
 			}
@@ -88,6 +90,9 @@ func (c *Config) Check(r *conf.Report, columns func(*schema.Schema) error, keys 
 		r.Errorf("unknown_fields", "Avro's rules for another schema are followed: fields that this one does not have are passed over").Fixf("leave unknown_fields out")
 	}
 	c.checkParts(r)
+	if c.UnknownInto != "" && (c.Events != "json" || c.UnknownFields == "refuse") {
+		r.Errorf("unknown_into", "it is for JSON events whose unknown fields are not refused").Fixf("leave unknown_into out")
+	}
 	_, s, err := c.load()
 	if err == nil {
 		err = columns(s)
@@ -174,7 +179,7 @@ func (c *Config) source(s *schema.Schema, o registry.Options) (*Source, error) {
 	case eventsPattern:
 		return lines(s)(textdecoder.CompilePattern(s, c.Pattern))
 	default:
-		return JSON(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse"})
+		return JSON(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse", Collect: c.UnknownInto})
 	}
 }
 

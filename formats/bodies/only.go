@@ -9,8 +9,8 @@ import (
 
 // only is a source of the same events with the columns below the paths only, so that decoding passes over all else, or s itself where it can be no less.
 func (s *Source) only(paths [][]string) (*Source, error) {
-	t, whole, err := narrow(s.Schema.Root, paths, "$")
-	if err != nil || whole || s.reading == nil {
+	t, err := narrow(s.Schema.Root, paths, "$")
+	if err != nil || s.reading == nil {
 		return s, err
 	}
 	one, err := schema.New(t, nil)
@@ -20,16 +20,16 @@ func (s *Source) only(paths [][]string) (*Source, error) {
 	return s.reading(one)
 }
 
-// narrow is the record t with only the fields that the paths name. whole says that this is not the same for events that lack a record: it has a default.
-func narrow(t *schema.Type, paths [][]string, at string) (narrowed *schema.Type, whole bool, err error) {
+// narrow is the record t with only the fields that the paths name. A default that has more is still theirs: decoders pass over what they do not know.
+func narrow(t *schema.Type, paths [][]string, at string) (*schema.Type, error) {
 	if t.Kind != schema.Record {
-		return nil, false, fmt.Errorf("%s is of type %s, and has no field %q", at, t.Kind, paths[0][0])
+		return nil, fmt.Errorf("%s is of type %s, and has no field %q", at, t.Kind, paths[0][0])
 	}
 	record := *t
 	record.Fields = nil
 	for _, path := range paths {
 		if !has(t, path[:1]) {
-			return nil, false, fmt.Errorf("the schema has no field %s.%s", at, path[0])
+			return nil, fmt.Errorf("the schema has no field %s.%s", at, path[0])
 		}
 	}
 	for _, f := range t.Fields {
@@ -38,15 +38,14 @@ func narrow(t *schema.Type, paths [][]string, at string) (narrowed *schema.Type,
 			continue
 		}
 		if len(below) > 0 {
-			var w bool
-			if f.Type, w, err = narrow(f.Type, below, at+"."+f.Name); err != nil {
-				return nil, false, err
+			var err error
+			if f.Type, err = narrow(f.Type, below, at+"."+f.Name); err != nil {
+				return nil, err
 			}
-			whole = whole || w || f.Default != nil && string(f.Default) != "null"
 		}
 		record.Fields = append(record.Fields, f)
 	}
-	return &record, whole, nil
+	return &record, nil
 }
 
 // under is what is left of the paths that begin with the name. named says that there are any: one may end with it.

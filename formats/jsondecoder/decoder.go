@@ -12,12 +12,13 @@ import (
 
 // Decoder decodes one event after the other. Used by one goroutine.
 type Decoder struct {
-	plan  *Plan
-	row   *schema.Row
-	p     []byte // the event
-	i     int    // where it is read
-	deep  int    // objects and lists that are open
-	cells int    // of elements
+	plan    *Plan
+	row     *schema.Row
+	p       []byte // the event
+	i       int    // where it is read
+	deep    int    // objects and lists that are open
+	cells   int    // of elements
+	unknown []byte // key of the last field that the schema does not have
 
 	// order[id][1+i] is the field that followed field i in the last object of record id (0: the first one's place): producers keep an order, and
 	// a guess costs less than a look-up.
@@ -151,7 +152,7 @@ func (d *Decoder) record(n *node, rep uint8) *fault {
 		return why
 	}
 	seen := d.unseen(len(n.all))
-	last, follows := 0, d.order[n.id]
+	last, follows, strays := 0, d.order[n.id], 0
 	for first := true; ; first = false {
 		more, why := d.next(first, '}')
 		if why != nil {
@@ -165,9 +166,10 @@ func (d *Decoder) record(n *node, rep uint8) *fault {
 		case why != nil:
 			return why
 		case f < 0:
-			if why := d.skip(); why != nil {
+			if why := d.stray(n, strays); why != nil {
 				return why
 			}
+			strays++
 			continue
 		case seen[f/64]&(1<<(f%64)) != 0:
 			return newFault("duplicate_key", "the field is there twice").in(n.fields[f].name)
@@ -180,7 +182,45 @@ func (d *Decoder) record(n *node, rep uint8) *fault {
 		}
 	}
 	d.deep--
+	if n.rest >= 0 {
+		seen[n.rest/64] |= 1 << (n.rest % 64)
+		if m := n.fields[n.rest].node; strays == 0 && m.nullable {
+			d.absent(m, rep, m.def-1)
+		} else if strays == 0 {
+			d.absent(m, rep, m.def) // an empty map
+		}
+	}
 	return d.missing(n, seen, rep)
+}
+
+// stray reads the value of a field that the schema does not have. In an object that keeps such fields, the root, it becomes the entry number count of their map.
+func (d *Decoder) stray(n *node, count int) *fault {
+	if n.rest < 0 {
+		return d.skip()
+	}
+	m := n.fields[n.rest].node
+	if why := d.more(m); why != nil {
+		return why
+	}
+	rep := m.rep
+	if count == 0 {
+		rep = 0
+	}
+	d.row.Columns[m.from] = append(d.row.Columns[m.from], schema.Cell{Bytes: d.unknown, Rep: rep, Def: m.def + 1})
+	d.space()
+	value := schema.Cell{Rep: rep, Def: m.items.def}
+	var why *fault
+	switch from := d.i; {
+	case d.i < len(d.p) && d.p[d.i] == '"':
+		value.Bytes, why = d.text()
+	case m.items.nullable && d.literal("null"):
+		value.Def--
+	default:
+		why = d.skip()
+		value.Bytes = d.p[from:d.i:d.i]
+	}
+	d.row.Columns[m.from+1] = append(d.row.Columns[m.from+1], value)
+	return why
 }
 
 // unseen returns bits for the fields of an object at this depth, all zero.
@@ -222,7 +262,7 @@ func (d *Decoder) missing(n *node, seen []uint64, rep uint8) *fault {
 
 // field reads a key and its colon, and returns the field's index; -1: the schema has none. guess is the likely one.
 func (d *Decoder) field(n *node, guess int) (int, *fault) {
-	if name := n.fields[guess].name; d.guessed(name) {
+	if name := n.fields[guess].name; guess != n.rest && d.guessed(name) {
 		d.i += len(name) + 2
 		return guess, d.colon()
 	}
@@ -233,10 +273,10 @@ func (d *Decoder) field(n *node, guess int) (int, *fault) {
 	if why := d.colon(); why != nil {
 		return 0, why
 	}
-	f, ok := n.byName[string(key)]
-	if ok {
+	if f, ok := n.byName[string(key)]; ok && f != n.rest {
 		return f, nil
 	}
+	d.unknown = key
 	if d.plan.options.RefuseUnknown {
 		return 0, newFault("unknown_field", "the schema has no such field").in(string(key[:min(len(key), 256)]))
 	}

@@ -279,6 +279,59 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestCollect: what the schema does not have goes to one map, keys and strings as they are, all else as it is written; nothing else changes.
+func TestCollect(t *testing.T) {
+	for _, c := range []struct{ typ, json, want string }{
+		{
+			`{"type":"map","values":"string"}`, `{"x\u0041":"s\n","a":1, "rest" : {"k": "v"} ,"n":null,"l":[1, {"b":2}],"t":true,"f":-1.50e3}`,
+			`0/0:1 | 0/1:"xA" 1/1:"rest" 1/1:"n" 1/1:"l" 1/1:"t" 1/1:"f" | 0/1:"s\n" 1/1:"{\"k\": \"v\"}" 1/1:"null" 1/1:"[1, {\"b\":2}]" 1/1:"true" 1/1:"-1.50e3" | 0/0`,
+		},
+		{`{"type":"map","values":["null","string"]}`, `{"n":null,"a":1,"m":"null","e":{"z":5}}`, `0/0:1 | 0/1:"n" 1/1:"m" | 0/1 1/2:"null" | 0/1`},
+		{`{"type":"map","values":"string"}`, `{"a":1}`, `0/0:1 | 0/0 | 0/0 | 0/0`},
+		{`["null",{"type":"map","values":"string"}]`, `{"a":1}`, `0/0:1 | 0/0 | 0/0 | 0/0`},
+		{`["null",{"type":"map","values":"string"}]`, `{"a":1,"b":""}`, `0/0:1 | 0/2:"b" | 0/2:"" | 0/0`},
+		{`{"type":"map","values":"string"}`, `{"a":1,"b":tru}`, `invalid_json $`},
+		{`{"type":"map","values":"string"}`, `{"a":1,"b":"`, `invalid_json $`},
+		{`{"type":"map","values":"string"}`, `{"a":1,"b":}`, `invalid_json $`},
+		{`{"type":"map","values":"string"}`, `{"rest":{}}`, `missing_field $.a`},
+		{`{"type":"map","values":"string"}`, `{"a":1,"a":1}`, `duplicate_key $.a`},
+	} {
+		d := plan(t, jsondecoder.Options{Collect: "rest"}, `a "int"`, "rest "+c.typ, `e ["null",{"type":"record","name":"in","fields":[{"name":"y","type":["null","int"]}]}]`).NewDecoder()
+		for range 2 {
+			row, why := d.Decode([]byte(c.json))
+			got := cells(row)
+			if why != nil {
+				got = why.Code + " " + why.Path
+			}
+			if got != c.want {
+				t.Errorf("%s: %s; want %s", c.json, got, c.want)
+			}
+		}
+	}
+	for field, want := range map[string]string{`rest {"type":"map","values":"int"}`: "is no map of strings", `rest "string"`: "is no map of strings", `other "string"`: "is not in it; add"} {
+		s, err := schema.Parse([]byte(`{"type":"record","name":"event","fields":[{"name":"` + strings.Replace(field, " ", `","type":`, 1) + `}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := jsondecoder.Compile(s, jsondecoder.Options{Collect: "rest"}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", field, err, want)
+		}
+	}
+}
+
+// TestLiterals are for strings only.
+func TestLiterals(t *testing.T) {
+	d := plan(t, jsondecoder.Options{Literals: true}, `s "string"`, `e ["null",{"type":"enum","name":"e","symbols":["A"]}]`).NewDecoder()
+	if row, why := d.Decode([]byte(`{"s":1.0,"e":"A"}`)); why != nil || cells(row) != `0/0:"1.0" | 0/1:"A"` {
+		t.Errorf("%s, %v", cells(row), why)
+	}
+	for _, bad := range []string{`{"s":{}}`, `{"s":[]}`, `{"s":null}`, `{"s":tru}`, `{"s":"","e":5}`} {
+		if _, why := d.Decode([]byte(bad)); why == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
 // TestDefaultsThatDoNotFit are found when the plan is made.
 func TestDefaultsThatDoNotFit(t *testing.T) {
 	for _, c := range []struct{ typ, fallback, want string }{

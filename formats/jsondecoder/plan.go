@@ -11,6 +11,10 @@ import (
 type Options struct {
 	RefuseUnknown bool // fields that the schema does not have: refused instead of ignored
 	Literals      bool // numbers, true and false are strings too, as they are written
+
+	// Collect is a field of the schema, a map of strings, for the fields of an event's object that the schema does not have, this one's name among them: strings as they are, all else as it is
+	// written. "": none. Fields of objects further down are not collected.
+	Collect string
 }
 
 // Plan is a schema compiled for JSON. Safe for concurrent use; see NewDecoder.
@@ -37,6 +41,8 @@ type node struct {
 	byName map[string]int // names and aliases
 	all    []uint64       // a bit for each field
 
+	rest int // of the root: which field takes what the schema does not have; -1: none
+
 	items *node // Array, Map
 }
 
@@ -51,10 +57,31 @@ func Compile(s *schema.Schema, o Options) (*Plan, error) {
 	p := &Plan{schema: s, options: o, base64: base64.StdEncoding.Strict()}
 	c := compiler{plan: p}
 	p.root = c.node(s.Root, 0, 0)
+	if err := p.findRest(); err != nil {
+		return nil, fmt.Errorf("compile schema: %w", err)
+	}
 	if err := p.defaults(p.root, ""); err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
 	return p, nil
+}
+
+// findRest finds the field that Options.Collect names.
+func (p *Plan) findRest() error {
+	name := p.options.Collect
+	if name == "" {
+		return nil
+	}
+	for i := range p.root.fields {
+		if f := &p.root.fields[i]; f.name == name {
+			if f.node.kind != schema.Map || f.node.items.kind != schema.String {
+				return fmt.Errorf("field %s is to take what the schema does not have, and is no map of strings", name)
+			}
+			p.root.rest = i
+			return nil
+		}
+	}
+	return fmt.Errorf("field %s is to take what the schema does not have, and is not in it; add {\"name\": %q, \"type\": {\"type\": \"map\", \"values\": \"string\"}}", name, name)
 }
 
 // Defaults returns the cells of each field's default, by its path (".user.tags", ".list[].id"): one slice for each leaf of the field, the first cell without its
@@ -88,7 +115,7 @@ func (c *compiler) node(t *schema.Type, rep, def uint8) *node {
 	if t.Nullable {
 		def++
 	}
-	n := &node{kind: t.Kind, typ: t, nullable: t.Nullable, def: def, from: c.leaf}
+	n := &node{rest: -1, kind: t.Kind, typ: t, nullable: t.Nullable, def: def, from: c.leaf}
 	switch t.Kind {
 	case schema.Record:
 		n.id = c.plan.records

@@ -15,18 +15,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestPathOfFields: directories are named by a column and by a field that is none; what has no value goes where Hive looks for null, and what cannot be told to the
-// dead letters.
+// TestPathOfFields: directories are named by a column and by a field that is none, which is kept in a map of such fields; what has no value goes where Hive looks for null, and what cannot
+// be told to the dead letters.
 func TestPathOfFields(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	file := filepath.Join(t.TempDir(), "events.avsc")
-	schema := `{"type":"record","name":"event","fields":[{"name":"n","type":"long"},{"name":"user","type":["null",{"type":"record","name":"user","fields":[{"name":"land","type":"string","default":"xx"}]}]}]}`
+	schema := `{"type":"record","name":"event","fields":[{"name":"n","type":"long"},{"name":"user","type":["null",{"type":"record","name":"user","fields":[{"name":"land","type":"string","default":"xx"}]}]},{"name":"rest","type":{"type":"map","values":"string"}}]}`
 	if err := os.WriteFile(file, []byte(schema), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.plan.Path = s.base + "/data/land=%{field:user.land}/tenant=%{field:tenant}"
-	s.plan.Sink = fmt.Sprintf("roll: {age: 1s}\n    format: {type: parquet, schema: %q, origin: false}", file)
+	s.plan.Sink = fmt.Sprintf("roll: {age: 1s}\n    format: {type: parquet, schema: %q, unknown_into: rest, origin: false}", file)
 	s.write(t)
 	// Where events of each shape belong; "": to the dead letters.
 	const null = "__HIVE_DEFAULT_PARTITION__"
@@ -63,12 +63,20 @@ func TestPathOfFields(t *testing.T) {
 	if diff := cmp.Diff(dead, s.deadLetters(t)); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
-	got := map[string][]string{}
+	got, rests := map[string][]string{}, map[string]string{}
 	for _, name := range s.files(t, s.base+"/data", ".parquet") {
 		dir := strings.TrimPrefix(path.Dir(name), s.base+"/data/")
 		for _, row := range s.typedRowsOf(t, "parquet", name) {
 			got[dir] = append(got[dir], fmt.Sprint(row["n"]))
+			rests[dir] = fmt.Sprint(row["rest"])
 		}
+	}
+	wantRests := map[string]string{
+		"land=NO/tenant=a%2Fb": "[[text:tenant text:a/b]]", "land=xx/tenant=17": "[[text:tenant text:17]]", "land=S E/tenant=true": "[[text:tenant text:true]]",
+		"land=" + null + "/tenant=" + null: "[[text:tenant text:]]",
+	}
+	if diff := cmp.Diff(wantRests, rests); diff != "" {
+		t.Errorf("what the schema does not have (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rows of each directory (-want +got):\n%s", diff)

@@ -141,11 +141,13 @@ func (n *saslNode) echo(t *testing.T, client token.Token, key *encryptionKey, wa
 // tapPipe keeps what is sent.
 type tapPipe struct {
 	net.Conn
-	sent bytes.Buffer
+	sent    bytes.Buffer
+	largest int // of single writes
 }
 
 func (p *tapPipe) Write(b []byte) (int, error) {
 	p.sent.Write(b)
+	p.largest = max(p.largest, len(b))
 	return p.Conn.Write(b)
 }
 
@@ -178,6 +180,9 @@ func TestDataSASL(t *testing.T) {
 		}
 		if bytes.Contains(wire.sent.Bytes(), blockOf.Password) && !c.clear {
 			t.Errorf("%s: the token's password is on the wire", c.name)
+		}
+		if !c.aes && wire.largest > 64<<10 {
+			t.Errorf("%s: a frame of %d bytes; Java takes 64 KiB", c.name, wire.largest)
 		}
 		if (n.offered != nil) != (c.want[0] == kerberos.QOPPrivacy) {
 			t.Errorf("%s: offered cipher option % x", c.name, n.offered)
@@ -278,12 +283,26 @@ func TestDataFrames(t *testing.T) {
 			_, _ = theirs.Write(c.in)
 			_ = theirs.Close()
 		}()
-		got, err := io.ReadAll(io.MultiReader(&saslConn{Conn: ours, ready: true, sealed: client}, errReader{}))
+		got, err := io.ReadAll(io.MultiReader(noEmptyReads{t, &saslConn{Conn: ours, ready: true, sealed: client}}, errReader{}))
 		if string(got) != c.want || !errors.Is(err, c.says) {
 			t.Errorf("%s: %q, %v; want %q, %v", c.name, got, err, c.want, c.says)
 		}
 		_ = ours.Close()
 	}
+}
+
+// noEmptyReads holds Read to what io.Reader asks.
+type noEmptyReads struct {
+	t *testing.T
+	r io.Reader
+}
+
+func (r noEmptyReads) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b)
+	if n == 0 && err == nil {
+		r.t.Error("a read of nothing, without an error")
+	}
+	return n, err
 }
 
 var errEnd = errors.New("the end")

@@ -218,7 +218,7 @@ func (d *digest) Unwrap(b []byte) ([]byte, error) {
 		pad = int(b[len(b)-digestMAC-1])
 	}
 	end := len(b) - digestMAC - pad // below zero, or wrong: the signature does not fit either
-	if pad > des.BlockSize || end < 0 || !hmac.Equal(b[len(b)-digestMAC:], d.in.mac(b[:end])) {
+	if end < 0 || !hmac.Equal(b[len(b)-digestMAC:], d.in.mac(b[:end])) {
 		return nil, fmt.Errorf("%w: a message of %s is not signed with the key agreed on", kerberos.ErrBadToken, d.peer)
 	}
 	d.in.number++

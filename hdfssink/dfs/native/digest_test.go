@@ -3,6 +3,7 @@ package native
 import (
 	"bytes"
 	"crypto/cipher"
+	"crypto/des"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -62,6 +63,9 @@ func TestDigestChoice(t *testing.T) {
 		if d.qop != c.got || (err == nil) != (c.got != 0) {
 			t.Errorf("%s wanting %v: %v, %v", c.challenge, c.want, d.qop, err)
 		}
+		if err == nil && c.challenge == challenge && d.cipher != "rc4" {
+			t.Errorf("of RC4 and triple DES, %q is taken", d.cipher)
+		}
 		if err != nil && strings.Contains(err.Error(), d.password) {
 			t.Errorf("the error shows the password: %v", err)
 		}
@@ -102,6 +106,18 @@ func TestTripleDES(t *testing.T) {
 	tripleDES(key).Encrypt(got[:], []byte("\x01\x23\x45\x67\x89\xab\xcd\xef"))
 	if hex.EncodeToString(got[:]) != "85e813540f0ab405" {
 		t.Errorf("%x", got)
+	}
+	// Another key in the middle: E(first, D(other, E(first, p))).
+	copy(key[7:], make([]byte, 7))
+	first, _ := des.NewCipher([]byte("\x13\x34\x57\x79\x9b\xbc\xdf\xf1"))
+	other, _ := des.NewCipher(make([]byte, 8))
+	var want [8]byte
+	tripleDES(key).Encrypt(got[:], want[:])
+	first.Encrypt(want[:], want[:])
+	other.Decrypt(want[:], want[:])
+	first.Encrypt(want[:], want[:])
+	if got != want {
+		t.Errorf("with two keys: %x, want %x", got, want)
 	}
 }
 
@@ -147,6 +163,11 @@ func TestDigestLayer(t *testing.T) {
 			if _, err := fresh.Unwrap(wrapped[:n]); err == nil {
 				t.Errorf("%v: %d of %d bytes pass", qop, n, len(wrapped))
 			}
+		}
+		odd := append(bytes.Clone(wrapped[:len(wrapped)-6]), append([]byte{1}, wrapped[len(wrapped)-6:]...)...)
+		_, fresh := ends(t, qop, c.challenge)
+		if _, err := fresh.Unwrap(odd); !errors.Is(err, kerberos.ErrBadToken) {
+			t.Errorf("%v: a byte more: %v", qop, err)
 		}
 		if got, err := server.Unwrap(wrapped); err != nil || string(got) != "pay 10" {
 			t.Errorf("%v: %q, %v", qop, got, err)
