@@ -75,8 +75,8 @@ func (r *runner) run(stop, hard context.Context) error {
 
 	limitMemory(doc)
 	root := status.New("penstock")
-	metrics.MustRegister(newLoginMetrics(p.logins), newReadyMetric(root))
-	links := newWatch(p, root)
+	metrics.MustRegister(newLoginMetrics(p.logins), newTokenMetrics(p), newReadyMetric(root))
+	links := newWatch(stop, p, root)
 	services := append(p.services(),
 		agent.Service{Name: "watch", Run: links.run},
 		agent.Service{Name: "signals", Run: func(ctx context.Context) error { return tellSignals(ctx, stop, hard, r.log) }},

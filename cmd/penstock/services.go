@@ -23,12 +23,13 @@ type watch struct {
 	plant  *plant
 	root   *status.Node
 	joined map[string]bool   // channels that have been members of their group
+	tokens time.Time         // when those were looked at last
 	last   map[string]string // what was set, since setting it again would count as another attempt
 }
 
-func newWatch(p *plant, root *status.Node) *watch {
+func newWatch(ctx context.Context, p *plant, root *status.Node) *watch {
 	w := &watch{plant: p, root: root, joined: map[string]bool{}, last: map[string]string{}}
-	w.look()
+	w.look(ctx)
 	return w
 }
 
@@ -36,7 +37,7 @@ func (w *watch) run(ctx context.Context) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		w.look()
+		w.look(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -45,7 +46,11 @@ func (w *watch) run(ctx context.Context) error {
 	}
 }
 
-func (w *watch) look() {
+func (w *watch) look(ctx context.Context) {
+	if time.Since(w.tokens) >= lookAtTokens {
+		w.tokens = time.Now()
+		w.plant.eachToken(ctx, w.token)
+	}
 	for name, l := range w.plant.logins {
 		w.login("kerberos."+name, l.Status())
 	}

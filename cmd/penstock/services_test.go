@@ -9,11 +9,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/penstock-io/penstock/brokerlink"
 	"github.com/penstock-io/penstock/conf"
+	"github.com/penstock-io/penstock/hdfssink/dfs/token"
 	"github.com/penstock-io/penstock/ingest/status"
 	"github.com/penstock-io/penstock/kerberos"
 )
@@ -72,7 +76,7 @@ func TestSystemdIsTold(t *testing.T) {
 func TestWatch(t *testing.T) {
 	root := status.New("penstock")
 	root.Set(status.OK, "")
-	w := newWatch(&plant{}, root)
+	w := newWatch(t.Context(), &plant{}, root)
 	away, gone := errors.New("no broker answers"), errors.New("topic clicks does not exist")
 	type seen struct {
 		State    status.State
@@ -111,6 +115,60 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// holder is a file system with a token.
+type holder struct {
+	fileSystem
+	token.Owner
+	err error
+	no  bool
+}
+
+func (h *holder) DelegationToken(context.Context) (token.Owner, bool, error) {
+	return h.Owner, !h.no, h.err
+}
+
+// TestTokens: the end of a delegation token is known before it comes.
+func TestTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &holder{Owner: token.Owner{Name: "etl", Max: time.Now().Add(90 * time.Minute)}}
+		p := &plant{files: map[string]fileSystem{"prod ns1": h, "lab ": &holder{no: true}, "": nil}}
+		root := status.New("penstock")
+		w := newWatch(t.Context(), p, root)
+		metrics := prometheus.NewRegistry()
+		metrics.MustRegister(newTokenMetrics(p))
+		for _, c := range []struct {
+			after  time.Duration
+			err    error
+			state  status.State
+			reason string
+		}{
+			{0, nil, status.OK, ""},
+			{29 * time.Minute, nil, status.OK, ""},
+			{2 * time.Minute, nil, status.Retrying, "the delegation token of etl cannot be renewed beyond"},
+			{time.Minute, errors.New("no delegation token"), status.Failed, "no delegation token"},
+		} {
+			<-time.After(c.after) // synthetic time
+			h.err = c.err
+			w.look(t.Context())
+			all := root.Snapshot().Children
+			if len(all) != 1 || all[0].Name != "tokens.prod ns1" || all[0].State != c.state || !strings.HasPrefix(all[0].Reason, c.reason) {
+				t.Errorf("%s later: %+v; want %s", c.after, all, c.state)
+			}
+			families, err := metrics.Gather()
+			if err != nil || len(families) != 1 || len(families[0].GetMetric()) != 1 {
+				t.Fatalf("%v, %v", families, err)
+			}
+			want := float64(h.Max.Unix())
+			if c.err != nil {
+				want = 0
+			}
+			if got := families[0].GetMetric()[0].GetGauge().GetValue(); got != want {
+				t.Errorf("%s later: %f; want %f", c.after, got, want)
+			}
+		}
+	})
+}
+
 // TestMetricNames: dashboards and alerts find everything under one prefix.
 func TestMetricNames(t *testing.T) {
 	doc, err := conf.Load("../../conf/examples/local-text.yaml", kinds())
@@ -123,7 +181,7 @@ func TestMetricNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.close()
-	metrics.MustRegister(newLoginMetrics(p.logins), newReadyMetric(status.New("penstock")))
+	metrics.MustRegister(newLoginMetrics(p.logins), newTokenMetrics(p), newReadyMetric(status.New("penstock")))
 	families, err := metrics.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -5,10 +5,12 @@ package badinput
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/penstock-io/penstock/integration/cluster"
+	"github.com/penstock-io/penstock/integration/penstock"
 )
 
 // fetchToken has Java's client get a delegation token of ingest's, and returns the file.
@@ -38,6 +40,9 @@ func TestDelegationToken(t *testing.T) {
 	s.produce(t, "first", 300)
 	a := start(t, config, s.plan.Admin)
 	a.reaches(t, s.topic, 300)
+	if page := penstock.Page(t.Context(), s.plan.Admin, "/metrics"); !regexp.MustCompile(`(?m)^penstock_hadoop_token_max_timestamp_seconds\{hadoop="default",owner="ingest"\} 1\.\d+e\+09$`).MatchString(page) {
+		t.Error("no metric tells the token's end")
+	}
 	a.stop(t)
 
 	t.Setenv("HADOOP_TOKEN_FILE_LOCATION", file)

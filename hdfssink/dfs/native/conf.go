@@ -108,6 +108,19 @@ func tokenOwner(ctx context.Context, find func(context.Context) (token.Token, er
 	return owner.Name, err
 }
 
+// DelegationToken reads the token with which the next connection will be made, and says whose it is; ok is false where there is a login instead. An error says that
+// none can be used.
+func (f *FS) DelegationToken(ctx context.Context) (o token.Owner, ok bool, err error) {
+	if f.o.Token == nil {
+		return o, false, nil
+	}
+	t, err := f.o.Token(ctx)
+	if err == nil {
+		o, err = t.Owner()
+	}
+	return o, true, err
+}
+
 // ErrNoToken says that a file has no token that can be used.
 var ErrNoToken = errors.New("no delegation token")
 

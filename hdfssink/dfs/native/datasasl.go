@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/penstock-io/penstock/hdfssink/dfs/token"
@@ -122,7 +123,7 @@ func (c *saslConn) handshake(t token.Token) error {
 		return err
 	}
 	challenge, _, err := c.message()
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 		return errors.New("the DataNode hangs up; is dfs.data.transfer.protection set there?")
 	}
 	if err != nil {
