@@ -5,6 +5,7 @@ package bodies
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/penstock-io/penstock/conf"
 	"github.com/penstock-io/penstock/formats"
@@ -18,6 +19,7 @@ import (
 // Config is what a format's block says of events. Formats embed it.
 type Config struct {
 	Schema        conf.FileRef `yaml:"schema"         doc:"An Avro schema (.avsc), a record: its fields become the columns. Without it the columns are key, body and headers as they are."`
+	Columns       []Column     `yaml:"columns"        doc:"In place of a schema: a list of columns."`
 	Events        string       `yaml:"events"         conf:"enum=json|avro|confluent-avro|csv|pattern" doc:"With a schema: what events are. JSON objects; Avro datums that were written with this schema; Avro datums behind the number of their schema in a registry, as Confluent's serializers write them, which are read as this schema; lines of separated values in the order of the schema's fields; lines that a pattern takes apart."`
 	UnknownFields string       `yaml:"unknown_fields" conf:"enum=ignore|refuse" doc:"With JSON events: what happens to fields that the schema does not have; refused events are dead letters."`
 
@@ -75,7 +77,11 @@ func DefaultConfig() Config { return Config{Events: "json", UnknownFields: "igno
 // Check reports what does not agree. columns is the format's own check of the schema; keys are the format's that mean nothing without one. Called by the
 // Validate of a format's configuration.
 func (c *Config) Check(r *conf.Report, columns func(*schema.Schema) error, keys ...string) {
-	if c.Schema.IsZero() {
+	if !c.Schema.IsZero() && len(c.Columns) > 0 {
+		r.Errorf("columns", "a schema and a list of columns say the same").Fixf("leave one of them out")
+		return
+	}
+	if !c.typed() {
 		for _, key := range append([]string{"events", "unknown_fields", "unknown_into", "registry", "csv", "pattern"}, keys...) {
 			if r.Written(key) {
 				r.Errorf(key, "without a schema, the columns are key, body and headers as they are").Fixf("leave %s out, or write schema: file:NAME.avsc", key)
@@ -83,22 +89,34 @@ func (c *Config) Check(r *conf.Report, columns func(*schema.Schema) error, keys 
 		}
 		return
 	}
-	switch {
-	case c.Events == eventsAvro && r.Written("unknown_fields"):
-		r.Errorf("unknown_fields", "an Avro datum has the fields of its schema, and no others").Fixf("leave unknown_fields out")
-	case c.Events == eventsConfluent && r.Written("unknown_fields"):
-		r.Errorf("unknown_fields", "Avro's rules for another schema are followed: fields that this one does not have are passed over").Fixf("leave unknown_fields out")
-	}
+	c.checkUnknown(r)
 	c.checkParts(r)
-	if c.UnknownInto != "" && (c.Events != "json" || c.UnknownFields == "refuse") {
-		r.Errorf("unknown_into", "it is for JSON events whose unknown fields are not refused").Fixf("leave unknown_into out")
-	}
 	_, s, err := c.load()
 	if err == nil {
 		err = columns(s)
 	}
-	if err != nil {
+	if err != nil && len(c.Columns) > 0 {
+		r.Errorf("columns", "%v", err).Fixf("conf/examples/columns.yaml is an example")
+	} else if err != nil {
 		r.Errorf("schema", "%v", err).Fixf("see the Avro specification, \"Schema Declaration\"; conf/examples/clicks.avsc is an example")
+	}
+}
+
+// checkUnknown reports policies for fields that events of this kind cannot have.
+func (c *Config) checkUnknown(r *conf.Report) {
+	why := map[string]string{
+		eventsAvro:      "an Avro datum has the fields of its schema, and no others",
+		eventsConfluent: "Avro's rules for another schema are followed: fields that this one does not have are passed over",
+		eventsCSV:       "a line has the fields of the schema, and no others",
+		eventsPattern:   "a line has the fields of the schema, and no others",
+	}[c.Events]
+	for _, key := range []string{"unknown_fields", "unknown_into"} {
+		if why != "" && r.Written(key) {
+			r.Errorf(key, "%s", why).Fixf("leave %s out", key)
+		}
+	}
+	if c.UnknownInto != "" && c.UnknownFields == "refuse" {
+		r.Errorf("unknown_into", "unknown fields are refused, so there are none to keep").Fixf("leave one of them out")
 	}
 }
 
@@ -113,12 +131,33 @@ func (c *Config) checkParts(r *conf.Report) {
 	if c.CSV != nil && c.Events != eventsCSV {
 		r.Errorf("csv", "it belongs to events: csv").Fixf("write events: csv, or leave csv out")
 	}
-	if (c.Events == eventsCSV || c.Events == eventsPattern) && r.Written("unknown_fields") {
-		r.Errorf("unknown_fields", "a line has the fields of the schema, and no others").Fixf("leave unknown_fields out")
+	for i := range c.Columns {
+		if c.Columns[i].From != "" && c.Events != "json" {
+			r.Errorf("columns", "column %s: from is for JSON events", c.Columns[i].Name).Fixf("leave it out: the columns are the fields of the event")
+		}
 	}
 }
 
+// typed says that there is a schema, or what stands in its place.
+func (c *Config) typed() bool { return !c.Schema.IsZero() || len(c.Columns) > 0 }
+
+// key is where the columns are written.
+func (c *Config) key() string {
+	if len(c.Columns) > 0 {
+		return "columns"
+	}
+	return "schema"
+}
+
 func (c *Config) load() (path string, s *schema.Schema, err error) {
+	if len(c.Columns) > 0 {
+		text, err := avroSchema(c.Columns)
+		if err != nil {
+			return "", nil, err
+		}
+		s, err = schema.Parse(text)
+		return "event", s, err
+	}
 	if path, err = c.Schema.Path(); err != nil {
 		return "", nil, err
 	}
@@ -149,16 +188,16 @@ type Source struct {
 
 // Open compiles the decoders; nil without a schema. Nothing is asked of the network. Errors name the file.
 func Open(c Config, o registry.Options) (*Source, error) {
-	if c.Schema.IsZero() {
+	if !c.typed() {
 		return nil, nil //nolint:nilnil // a format without a schema is the default
 	}
 	path, s, err := c.load()
 	if err != nil {
-		return nil, fmt.Errorf("format.schema: %w", err)
+		return nil, fmt.Errorf("format.%s: %w", c.key(), err)
 	}
 	source, err := c.source(s, o)
 	if err != nil {
-		return nil, fmt.Errorf("format.schema: %s: %w", path, err)
+		return nil, fmt.Errorf("format.%s: %s: %w", c.key(), path, err)
 	}
 	return source, nil
 }
@@ -179,7 +218,11 @@ func (c *Config) source(s *schema.Schema, o registry.Options) (*Source, error) {
 	case eventsPattern:
 		return lines(s)(textdecoder.CompilePattern(s, c.Pattern))
 	default:
-		return JSON(s, jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse", Collect: c.UnknownInto})
+		o := jsondecoder.Options{RefuseUnknown: c.UnknownFields == "refuse", Collect: c.UnknownInto}
+		if slices.ContainsFunc(c.Columns, func(c Column) bool { return c.From != "" }) {
+			return picked(c.Columns, s, o)
+		}
+		return JSON(s, o)
 	}
 }
 

@@ -4,9 +4,7 @@ package badinput
 
 import (
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,13 +18,13 @@ import (
 func TestPathOfFields(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	file := filepath.Join(t.TempDir(), "events.avsc")
-	schema := `{"type":"record","name":"event","fields":[{"name":"n","type":"long"},{"name":"user","type":["null",{"type":"record","name":"user","fields":[{"name":"land","type":"string","default":"xx"}]}]},{"name":"rest","type":{"type":"map","values":"string"}}]}`
-	if err := os.WriteFile(file, []byte(schema), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.plan.Path = s.base + "/data/land=%{field:user.land}/tenant=%{field:tenant}"
-	s.plan.Sink = fmt.Sprintf("roll: {age: 1s}\n    format: {type: parquet, schema: %q, unknown_into: rest, origin: false}", file)
+	s.plan.Path = s.base + "/data/land=%{field:land}/tenant=%{field:tenant}"
+	s.plan.Sink = `roll: {age: 1s}
+    format:
+      type: parquet
+      origin: false
+      columns: [{name: n, type: long, required: true}, {name: land, type: string, from: $.user.land, default: xx}, {name: rest, type: map<string>}]
+      unknown_into: rest`
 	s.write(t)
 	// Where events of each shape belong; "": to the dead letters.
 	const null = "__HIVE_DEFAULT_PARTITION__"
