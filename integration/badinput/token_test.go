@@ -40,8 +40,8 @@ func TestDelegationToken(t *testing.T) {
 	s.produce(t, "first", 300)
 	a := start(t, config, s.plan.Admin)
 	a.reaches(t, s.topic, 300)
-	if page := penstock.Page(t.Context(), s.plan.Admin, "/metrics"); !regexp.MustCompile(`(?m)^penstock_hadoop_token_max_timestamp_seconds\{hadoop="default",owner="ingest"\} 1\.\d+e\+09$`).MatchString(page) {
-		t.Error("no metric tells the token's end")
+	if page := penstock.Page(t.Context(), s.plan.Admin, "/metrics"); !regexp.MustCompile(`(?m)^penstock_hadoop_token_max_timestamp_seconds\{hadoop="default",owner="ingest@EXAMPLE.TEST"\} 1\.\d+e\+09$`).MatchString(page) {
+		t.Errorf("no metric tells the token's end:\n%s", regexp.MustCompile(`(?m)^penstock_hadoop.*$`).FindAllString(page, -1))
 	}
 	a.stop(t)
 
