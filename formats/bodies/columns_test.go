@@ -108,6 +108,18 @@ func TestColumnsAsTheyAre(t *testing.T) {
 	if got := cells(row); got != `0/0 | 0/0:"\x00\x00\x96" | 0/2:"x" | 0/2 | 0/2:"d" | 0/3:"[1]"` {
 		t.Error(got)
 	}
+	if source, err = columnsOf("columns: [{name: a, type: string, default: '5'}, {name: b, type: long, default: '5'}]"); err != nil {
+		t.Fatal(err)
+	}
+	if row, err = source.New().Decode([]byte("{}")); err != nil || cells(row) != `0/1:"5" | 0/1:5` {
+		t.Errorf("defaults: %v, %v", row, err)
+	}
+	if source, err = columnsOf("columns: [{name: a, type: string, from: $.b}]\nunknown_fields: refuse"); err != nil {
+		t.Fatal(err)
+	}
+	if got := texts(t, source, "tenant", nil); !strings.HasPrefix(got, "no texts: the schema has no field $.tenant, and unknown_fields: refuse") {
+		t.Error(got)
+	}
 	if source, err = columnsOf("columns: [{name: a, type: string}, {name: b, type: long}]\nevents: csv"); err != nil {
 		t.Fatal(err)
 	}

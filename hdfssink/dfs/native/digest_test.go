@@ -2,11 +2,13 @@ package native
 
 import (
 	"bytes"
+	"context"
 	"crypto/cipher"
 	"crypto/des"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -200,4 +202,25 @@ func FuzzDirectives(f *testing.F) {
 			t.Errorf("%q: %v", text, all)
 		}
 	})
+}
+
+// TestUserInformation: who we come as is said once, by SASL or here.
+func TestUserInformation(t *testing.T) {
+	some := func(context.Context) (token.Token, error) { return token.Token{}, nil }
+	for _, c := range []struct {
+		o    Options
+		want []string
+	}{
+		{Options{User: "ingest"}, []string{"1 ingest"}},
+		{Options{User: "ingest", DoAs: "alice"}, []string{"1 alice", "2 ingest"}},
+		{Options{User: "ingest", Token: some}, nil},
+	} {
+		var got []string
+		if err := fields(c.o.userInformation(), func(f field) bool {
+			got = append(got, fmt.Sprintf("%d %s", f.num, f.bytes))
+			return true
+		}); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q, %v; want %q", c.o, got, err, c.want)
+		}
+	}
 }

@@ -102,14 +102,7 @@ func (c *nnConn) handshake(ctx context.Context) error {
 	} else if err := c.authenticate(ctx); err != nil {
 		return fmt.Errorf("authenticate as %s: %w", o.who(), advised(err))
 	}
-	user := appendBytes(nil, 1, o.effective()) // UserInformationProto {effectiveUser = 1, realUser = 2}
-	switch {
-	case o.Token != nil:
-		user = []byte{} // the token says it
-	case o.DoAs != "" && !o.secured():
-		user = appendBytes(user, 2, o.login()) // otherwise SASL has said it
-	}
-	context := appendBytes(nil, 2, user) // IpcConnectionContextProto {userInfo = 2, protocol = 3}
+	context := appendBytes(nil, 2, o.userInformation()) // IpcConnectionContextProto {userInfo = 2, protocol = 3}
 	context = appendBytes(context, 3, protocolName)
 	packet := frame(c.mux.header(callContext), context)
 	if c.layer != nil {
@@ -121,6 +114,18 @@ func (c *nnConn) handshake(ctx context.Context) error {
 	}
 	_, err := c.raw.Write(packet)
 	return err
+}
+
+// userInformation is a UserInformationProto {effectiveUser = 1, realUser = 2}: what SASL has not said yet.
+func (o *Options) userInformation() []byte {
+	switch {
+	case o.Token != nil:
+		return []byte{}
+	case o.DoAs != "" && !o.secured():
+		return appendBytes(appendBytes(nil, 1, o.DoAs), 2, o.login())
+	default:
+		return appendBytes(nil, 1, o.effective())
+	}
 }
 
 // advised is a refusal with what to do about it. It is tried again all the same: tokens and rights are put right while agents run.
