@@ -65,7 +65,7 @@ func newTokenMetrics(p *plant) *tokenMetrics {
 // Describe implements prometheus.Collector.
 func (m *tokenMetrics) Describe(to chan<- *prometheus.Desc) { to <- m.max }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector, which brings no context; eachToken bounds what it does.
 func (m *tokenMetrics) Collect(to chan<- prometheus.Metric) {
 	m.plant.eachToken(context.Background(), func(cluster string, o token.Owner, err error) {
 		var until float64

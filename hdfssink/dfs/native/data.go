@@ -54,7 +54,7 @@ func (l *link) dialDataNode(_ context.Context, network, addr string) (net.Conn, 
 		l.note(func() { l.dataErr = err })
 		return nil, err
 	}
-	secured, err := l.secure(ctx, raw) //nolint:contextcheck // the same
+	secured, err := l.secure(ctx, raw) //nolint:contextcheck // as for Dial: the operation's context is in the link
 	if err != nil {
 		_ = raw.Close()
 		err = fmt.Errorf("DataNode %s: %w", addr, err)
